@@ -1,0 +1,1 @@
+//! A plan as calldata for `solidity/src/Executor.sol`.

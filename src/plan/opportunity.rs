@@ -1,0 +1,91 @@
+//! What a protocol would accept, and how large it may be.
+
+use super::{Resource, Target};
+use alloy::primitives::{Address, U256};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is done to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Repay debt for collateral at the protocol's incentive.
+    Liquidate,
+    /// Move a target back towards its band.
+    Rebalance,
+    /// Liquidate before the market's own boundary, by a contract that the borrower allowed.
+    PreLiquidate,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Liquidate => "liquidate",
+            Self::Rebalance => "rebalance",
+            Self::PreLiquidate => "pre_liquidate",
+        })
+    }
+}
+
+/// What a size counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SizeUnit {
+    /// Collateral taken.
+    Seized,
+    /// Debt shares repaid.
+    RepaidShares,
+    /// Debt tokens spent at most.
+    Budget,
+    /// A fraction of the position, 1e18 is all.
+    Fraction,
+}
+
+/// One chosen size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Size {
+    /// What is counted.
+    pub unit: SizeUnit,
+    /// How much of it.
+    pub amount: U256,
+}
+
+/// The sizes that a protocol would accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// Exactly one of these.
+    Fixed(Vec<Size>),
+    /// Anything between two ends; profit may jump or bend at the breakpoints.
+    Range {
+        /// What is counted.
+        unit: SizeUnit,
+        /// The least.
+        min: U256,
+        /// The most.
+        max: U256,
+        /// Where the profit's slope changes.
+        breakpoints: Vec<U256>,
+        /// Special sizes outside the range, for example a full close counted in another unit.
+        also: Vec<Size>,
+    },
+    /// Any subset of these parts.
+    Parts(Vec<U256>),
+}
+
+/// An action that the protocol would accept on the overlay it was confirmed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opportunity {
+    /// Who.
+    pub target: Target,
+    /// What.
+    pub action: Action,
+    /// How much.
+    pub sizes: Sizes,
+    /// The token to pay.
+    pub debt_token: Address,
+    /// The token to receive.
+    pub collateral_token: Address,
+    /// A rough figure for ordering only: the most debt tokens that the action could move.
+    pub debt_hint: U256,
+    /// What no other live plan may use.
+    pub locks: Vec<Resource>,
+}
