@@ -1,5 +1,6 @@
 //! Harrier: a liquidation searcher that proves each profit in a local EVM before it is sent.
 
+pub mod book;
 pub mod chain;
 pub mod executor;
 pub mod fork;
