@@ -2,6 +2,8 @@
 
 pub mod chain;
 pub mod executor;
+pub mod flash;
 pub mod fork;
 pub mod plan;
 pub mod protocols;
+pub mod venues;
