@@ -3,6 +3,8 @@
 pub mod book;
 pub mod chain;
 pub mod executor;
+pub mod flash;
 pub mod fork;
 pub mod plan;
 pub mod protocols;
+pub mod venues;
