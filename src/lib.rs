@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod chain;
+pub mod engine;
 pub mod executor;
 pub mod flash;
 pub mod fork;

@@ -5,16 +5,15 @@
 //! BuyDebt:  act [ collateral ──just enough──▶ debt, pay ]  rest of collateral ──▶ WETH
 //! ```
 
-use super::{Screened, Settings};
+use super::{EngineError, Screened, Settings, SimulationError};
 use crate::{
-    flash::Lender,
+    flash::Loan,
     fork::{TargetBlock, View},
     plan::{Amount, Size, Skip, SkipReason, Step, TxPlan},
     protocols::{Funding, Terms},
-    venues::{Route, RouteError, Router},
+    venues::{Carry, Refusal, Route, RouteError, Router},
 };
 use alloy::primitives::{Address, U256};
-use std::sync::Arc;
 
 /// What the collateral is turned into, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,20 +24,13 @@ pub(super) enum Conversion {
     BuyDebt,
 }
 
-/// One discrete choice of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Variant {
-    pub(super) conversion: Conversion,
-    pub(super) funding: FundingChoice,
-}
-
 /// Where the capital comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(super) enum FundingChoice {
     /// From the protocol's own callback.
     Inside,
-    /// From a lender, counted in the engine's list.
-    Lender(usize),
+    /// From a lender.
+    Loan(Loan),
 }
 
 /// A size with what it takes, gives, and how its tokens move; quoted, not yet simulated.
@@ -61,32 +53,32 @@ pub(super) fn quote(
     (view, block): (&View, &TargetBlock),
     size: Size,
     conversion: Conversion,
-) -> Result<Quoted, super::SimulationError> {
+) -> Result<Quoted, SimulationError> {
     let reading = &screened.market.reading;
     let terms = screened
         .protocol
         .terms(view, block, reading, &screened.opportunity, size)
-        .map_err(super::EngineError::from)??;
+        .map_err(EngineError::from)??;
     let (debt, collateral) = (reading.debt_token, reading.collateral_token);
     let (inside, token, left) = match conversion {
         Conversion::SellAll if collateral == debt => (None, debt, terms.receives.checked_sub(terms.pays)),
         Conversion::SellAll => {
-            let route = router.exact_in(collateral, debt, terms.receives).map_err(route_skip)?;
-            let left = route.amount_out().checked_sub(terms.pays);
+            let route = router.best_exact_in(collateral, debt, terms.receives).map_err(route_skip)?;
+            let left = route.amount_out.checked_sub(terms.pays);
             (Some(route), debt, left)
         }
         Conversion::BuyDebt => {
-            let route = router.exact_out(collateral, debt, terms.pays).map_err(route_skip)?;
-            let left = terms.receives.checked_sub(route.amount_in());
+            let route = router.best_exact_out(collateral, debt, terms.pays).map_err(route_skip)?;
+            let left = terms.receives.checked_sub(route.amount_in);
             (Some(route), collateral, left)
         }
     };
     let Some(left) = left else {
         return Err(Skip::new(SkipReason::Unprofitable, format!("{} of the collateral does not buy {} of the debt", terms.receives, terms.pays)).into());
     };
-    let rest = if token == weth || left.is_zero() { None } else { Some(router.exact_in(token, weth, left).map_err(wei_skip)?) };
+    let rest = if token == weth || left.is_zero() { None } else { Some(router.best_exact_in(token, weth, left).map_err(wei_skip)?) };
     let gain = match &rest {
-        Some(route) => route.amount_out(),
+        Some(route) => route.amount_out,
         None if token == weth => left,
         None => U256::ZERO,
     };
@@ -107,16 +99,18 @@ pub(super) fn conversions(debt: Address, collateral: Address, weth: Address) -> 
 /// The transactions' steps for a quoted size; the plan pays nobody and promises nothing yet.
 pub(super) fn compose(
     settings: &Settings,
-    lenders: &[Arc<dyn Lender>],
     screened: &Screened,
     quoted: &Quoted,
-    funding: FundingChoice,
+    funding: &FundingChoice,
     block: &TargetBlock,
 ) -> Result<TxPlan, Skip> {
     let reading = &screened.market.reading;
     let convert = match (&quoted.inside, quoted.conversion) {
-        (Some(route), Conversion::SellAll) => route.steps(Amount::Gained { cap: quoted.terms.receives }),
-        (Some(route), Conversion::BuyDebt) => route.steps(Amount::Exact(route.amount_in())),
+        // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
+        (Some(route), Conversion::SellAll) => {
+            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::All).map_err(step_skip)?
+        }
+        (Some(route), Conversion::BuyDebt) => route.steps_exact_out(quoted.terms.receives).map_err(step_skip)?,
         (None, _) => Vec::new(),
     };
     let act = |kind, convert| {
@@ -128,18 +122,15 @@ pub(super) fn compose(
     };
     let mut steps = match funding {
         FundingChoice::Inside => act(Funding::Inside, convert)?,
-        FundingChoice::Lender(index) => {
-            let lender = lenders.get(index).ok_or_else(|| Skip::new(SkipReason::NoFunding, "no such lender"))?;
-            let inside = act(Funding::Outside, convert)?;
-            vec![lender.step(reading.debt_token, quoted.terms.pays, inside)]
-        }
+        FundingChoice::Loan(loan) => vec![loan.step(act(Funding::Outside, convert)?)],
     };
     if let Some(route) = &quoted.rest {
         // Whatever is left, not what was quoted: nothing gained stays unsold.
-        steps.extend(route.steps(Amount::Gained { cap: quoted.terms.receives.max(route.amount_in()) }));
+        steps.extend(route.steps_exact_in(Amount::Gained { cap: U256::MAX }, U256::ZERO, Carry::All).map_err(step_skip)?);
     }
     let mut sweep = vec![settings.weth];
-    for token in [reading.debt_token, reading.collateral_token] {
+    let between = quoted.inside.iter().chain(&quoted.rest).flat_map(Route::between);
+    for token in [reading.debt_token, reading.collateral_token].into_iter().chain(between) {
         if !sweep.contains(&token) {
             sweep.push(token);
         }
@@ -180,17 +171,20 @@ pub(super) fn pay_builder(plan: &mut TxPlan, weth: Address, payment: U256) {
     }
 }
 
-fn route_skip(error: RouteError) -> super::SimulationError {
-    match error {
-        RouteError::Fork(error) => super::EngineError::Fork(error).into(),
-        RouteError::Zero { .. } => Skip::new(SkipReason::ZeroQuote, error.to_string()).into(),
-        other => Skip::new(SkipReason::NoRoute, other.to_string()).into(),
+fn route_skip(error: RouteError) -> SimulationError {
+    match error.skip() {
+        Some(skip) => skip.into(),
+        None => EngineError::Unanswered(error.to_string()).into(),
     }
 }
 
-fn wei_skip(error: RouteError) -> super::SimulationError {
-    match error {
-        RouteError::Fork(error) => super::EngineError::Fork(error).into(),
-        other => Skip::new(SkipReason::Unpriced, other.to_string()).into(),
+fn wei_skip(error: RouteError) -> SimulationError {
+    match error.skip() {
+        Some(skip) => Skip::new(SkipReason::Unpriced, skip.detail).into(),
+        None => EngineError::Unanswered(error.to_string()).into(),
     }
+}
+
+fn step_skip(refusal: Refusal) -> Skip {
+    Skip::new(refusal.reason(), refusal.to_string())
 }

@@ -21,11 +21,11 @@ pub use simulate::{Sender, SimulationError};
 
 use crate::{
     book::{Book, MarketRef},
-    flash::Lender,
-    fork::{Execution, ForkError, SimTx, TargetBlock, TxStatus, View},
+    flash::{self, FlashError, Lender, Loan},
+    fork::{Execution, ForkError, ReadSet, SimTx, TargetBlock, TxStatus, View},
     plan::{Skip, SkipReason, Trigger},
     protocols::{MarketReading, ProtocolError},
-    venues::Venues,
+    venues::{Graph, Probe, Router, RouterLimits},
 };
 use alloy::primitives::{Address, U256};
 use std::{
@@ -113,9 +113,9 @@ pub enum EngineError {
     /// A newer head came.
     #[error("cancelled by a newer head")]
     Cancelled,
-    /// There is no sender to simulate with.
-    #[error("no sender to simulate with")]
-    NoSender,
+    /// A venue or lender could not be asked.
+    #[error("{0}")]
+    Unanswered(String),
 }
 
 impl From<ProtocolError> for EngineError {
@@ -126,19 +126,31 @@ impl From<ProtocolError> for EngineError {
     }
 }
 
+/// Where the engine swaps and borrows.
+#[derive(Clone, Debug)]
+pub struct Marketplace {
+    /// The token graph.
+    pub graph: Arc<Graph>,
+    /// What asks the pools.
+    pub probe: Probe,
+    /// Bounds of the search for routes.
+    pub limits: RouterLimits,
+    /// Who lends, the preferred one first.
+    pub lenders: Vec<Arc<dyn Lender>>,
+}
+
 /// The engine: a trigger in, candidates out.
 #[derive(Clone, Debug)]
 pub struct Engine {
     settings: Settings,
-    venues: Arc<Venues>,
-    lenders: Vec<Arc<dyn Lender>>,
+    market: Marketplace,
 }
 
 impl Engine {
     /// An engine that swaps at these venues and borrows from these lenders.
     #[must_use]
-    pub const fn new(settings: Settings, venues: Arc<Venues>, lenders: Vec<Arc<dyn Lender>>) -> Self {
-        Self { settings, venues, lenders }
+    pub const fn new(settings: Settings, market: Marketplace) -> Self {
+        Self { settings, market }
     }
 
     /// What the engine was told.
@@ -174,6 +186,20 @@ impl Engine {
         let sized = size::size_all(self, work, &view, screened, &mut outcome)?;
         pack::pack(self, work, &view, sized, &mut outcome)?;
         Ok(outcome)
+    }
+
+    /// Routes on one overlay.
+    fn router(&self, view: &View, block: &TargetBlock) -> Router {
+        Router::new(Arc::clone(&self.market.graph), view, block.clone(), &self.market.probe, self.settings.weth, self.market.limits)
+    }
+
+    /// The cheapest loan of a size's payment; none when nobody lends it.
+    fn loan(&self, view: &View, block: &TargetBlock, token: Address, amount: U256, calls: &[Address]) -> Result<Option<Loan>, EngineError> {
+        match flash::cheapest(&self.market.lenders, view, block, token, amount, calls, &mut ReadSet::default()) {
+            Ok(loan) => Ok(Some(loan)),
+            Err(FlashError::Fork(error)) => Err(error.into()),
+            Err(FlashError::Refused(_) | FlashError::NoFunding { .. }) => Ok(None),
+        }
     }
 
     /// Runs the transactions in front. One that is invalid or fails makes the trigger useless, not the engine.

@@ -51,10 +51,10 @@ pub(super) fn size_all(engine: &Engine, work: &Work<'_>, view: &View, screened: 
     let waiting = Mutex::new(screened.into_iter().enumerate().collect::<VecDeque<_>>());
     let results = Mutex::new(Vec::new());
     let simulations = AtomicUsize::new(0);
+    let router = engine.router(view, work.block);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let router = engine.router(view, work.block);
                 loop {
                     let Some((place, screened)) = waiting.lock().pop_front() else { break };
                     let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0 };
@@ -115,25 +115,22 @@ impl Sizing<'_> {
                 if self.simulations >= budget {
                     break;
                 }
-                match self.simulate(&quoted, funding) {
-                    Ok(simulated) => self.keep(&mut best, &mut refused, quoted.clone(), simulated, funding),
+                match self.simulate(&quoted, &funding) {
+                    Ok(simulated) => self.keep(&mut best, &mut refused, quoted.clone(), simulated, &funding),
                     Err(SimulationError::Refused(skip)) => refused = Some(telling(refused, skip)),
                     Err(error) => return Err(error),
                 }
             }
         }
-        if let Some((found, funding)) = best.take() {
-            best = Some((self.refine(found, funding, budget)?, funding));
-        }
         match best {
-            Some((found, _)) => Ok(found),
+            Some((found, funding)) => self.refine(found, &funding, budget),
             None => Err(refused.unwrap_or_else(|| Skip::new(SkipReason::NoRoute, "no size could be quoted")).into()),
         }
     }
 
-    fn keep(&self, best: &mut Option<(Found, FundingChoice)>, refused: &mut Option<Skip>, quoted: Quoted, simulated: Simulated, funding: FundingChoice) {
+    fn keep(&self, best: &mut Option<(Found, FundingChoice)>, refused: &mut Option<Skip>, quoted: Quoted, simulated: Simulated, funding: &FundingChoice) {
         match simulated.profit_wei().filter(|profit| !profit.is_zero()) {
-            Some(profit) if best.as_ref().is_none_or(|((_, _, known), _)| profit > *known) => *best = Some(((quoted, simulated, profit), funding)),
+            Some(profit) if best.as_ref().is_none_or(|((_, _, known), _)| profit > *known) => *best = Some(((quoted, simulated, profit), funding.clone())),
             Some(_) => {}
             None => {
                 let skip = Skip::new(SkipReason::Unprofitable, format!("gains {} wei and costs {} wei of gas", simulated.gain, simulated.gas_wei));
@@ -176,7 +173,9 @@ impl Sizing<'_> {
             let place = best.as_ref().map_or(0, |(place, _)| *place);
             let low = points.get(place.saturating_sub(1)).or(points.first()).copied().unwrap_or_default();
             let high = points.get(place + 1).or(points.last()).copied().unwrap_or_default();
-            let searched = golden_section(low, high, SEARCH_QUOTES, |amount| Ok(ask(Size { unit, amount })?.map(|quoted| (quoted.gain, quoted))))?;
+            let searched = golden_section(low, high, SEARCH_QUOTES, |amount| -> Result<_, SimulationError> {
+                Ok(ask(Size { unit, amount })?.map(|quoted| (quoted.gain, quoted)))
+            })?;
             if let Some(quoted) = searched
                 && best.as_ref().is_none_or(|(_, known)| quoted.gain > known.gain)
             {
@@ -191,7 +190,7 @@ impl Sizing<'_> {
     }
 
     /// Searches on by simulation where the quote was not what the simulation gave.
-    fn refine(&mut self, found: Found, funding: FundingChoice, budget: usize) -> Result<Found, SimulationError> {
+    fn refine(&mut self, found: Found, funding: &FundingChoice, budget: usize) -> Result<Found, SimulationError> {
         let (unit, points, _) = points(&self.screened.opportunity.sizes);
         let (quoted, simulated, _) = &found;
         if simulated.gain == quoted.gain || quoted.size.unit != unit || self.simulations >= budget {
@@ -202,7 +201,6 @@ impl Sizing<'_> {
         let high = points.iter().copied().filter(|point| *point > amount).min().unwrap_or(amount).min(amount.saturating_mul(U256::from(2)));
         let left = budget.saturating_sub(self.simulations);
         let mut best = found;
-        let mut failed = None;
         golden_section(low, high, left, |amount| -> Result<Option<(U256, ())>, SimulationError> {
             let quoted = match self.quote(Size { unit, amount }, conversion) {
                 Ok(quoted) => quoted,
@@ -216,10 +214,7 @@ impl Sizing<'_> {
                     }
                     (profit, ())
                 })),
-                Err(SimulationError::Refused(skip)) => {
-                    failed = Some(skip);
-                    Ok(None)
-                }
+                Err(SimulationError::Refused(_)) => Ok(None),
                 Err(error) => Err(error),
             }
         })?;
@@ -230,10 +225,10 @@ impl Sizing<'_> {
         compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion)
     }
 
-    fn simulate(&mut self, quoted: &Quoted, funding: FundingChoice) -> Result<Simulated, SimulationError> {
+    fn simulate(&mut self, quoted: &Quoted, funding: &FundingChoice) -> Result<Simulated, SimulationError> {
         stop_if(self.work.cancel)?;
         self.simulations += 1;
-        let plan = compose::compose(&self.engine.settings, &self.engine.lenders, self.screened, quoted, funding, self.work.block)?;
+        let plan = compose::compose(&self.engine.settings, self.screened, quoted, funding, self.work.block)?;
         self.engine.simulate(self.work, self.view, self.sender, &plan, Engine::gas_cap(self.work), Record::No)
     }
 
@@ -243,7 +238,11 @@ impl Sizing<'_> {
         for funding in self.screened.protocol.funding() {
             match funding {
                 Funding::Inside => choices.push(FundingChoice::Inside),
-                Funding::Outside => choices.extend(self.engine.cheapest_lender(self.view, self.work.block, self.screened, &quoted.terms)?.map(FundingChoice::Lender)),
+                Funding::Outside => {
+                    let token = self.screened.opportunity.debt_token;
+                    let calls = self.screened.protocol.contracts();
+                    choices.extend(self.engine.loan(self.view, self.work.block, token, quoted.terms.pays, &calls)?.map(FundingChoice::Loan));
+                }
             }
         }
         if choices.is_empty() {
