@@ -11,11 +11,13 @@
 mod candidate;
 mod compose;
 mod pack;
+mod policy;
 mod screen;
 mod simulate;
 mod size;
 
 pub use candidate::{Batch, BatchShape, Candidate, Outcome, Refusal, Simulated};
+pub use policy::Policy;
 pub use screen::Screened;
 pub use simulate::{Sender, SimulationError};
 
@@ -36,15 +38,6 @@ use std::{
     },
 };
 
-/// What decides how much of a profit goes to the builder and what the executor must see to go on.
-pub trait Terms: Send + Sync + fmt::Debug {
-    /// Wei for the fee recipient out of a profit after gas.
-    fn builder_payment(&self, profit_wei: U256) -> U256;
-
-    /// The least gain of the profit token at the receiver, given the predicted gain and what gas costs in it.
-    fn min_gain(&self, predicted_gain: U256, gas_wei: U256) -> U256;
-}
-
 /// What the engine needs to know besides state.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -64,8 +57,8 @@ pub struct Settings {
     pub priority_fee: u128,
     /// Headroom of the fee cap over the target block's base fee, in basis points of it.
     pub fee_headroom_bps: u32,
-    /// Payment and promise.
-    pub terms: Arc<dyn Terms>,
+    /// Gates, payment and promise.
+    pub policy: Arc<dyn Policy>,
 }
 
 /// Stops work for a head that is no longer the newest.
@@ -179,13 +172,18 @@ impl Engine {
             (work.view.with_layer(front.layer), Some(diff))
         };
 
-        let screened = screen::screen(work, &view, diff.as_ref(), self.settings.executor, &mut outcome)?;
+        let screened = screen::screen(self, work, &view, diff.as_ref(), &mut outcome)?;
         if screened.is_empty() {
             return Ok(outcome);
         }
         let sized = size::size_all(self, work, &view, screened, &mut outcome)?;
         pack::pack(self, work, &view, sized, &mut outcome)?;
         Ok(outcome)
+    }
+
+    /// What a unit of gas costs in the target block.
+    fn gas_price(&self, block: &TargetBlock) -> u128 {
+        u128::from(block.base_fee).saturating_add(self.settings.priority_fee)
     }
 
     /// Routes on one overlay.

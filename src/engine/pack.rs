@@ -161,9 +161,15 @@ fn stand_in_line(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, 
             Ok(_) | Err(SimulationError::Refused(_)) => size_again(engine, work, &view, sender, &mut sized, outcome),
             Err(error) => Err(error),
         };
-        match behind {
-            Ok(simulated) => {
-                let profit_wei = simulated.profit_wei().unwrap_or_default();
+        let worthwhile = behind.and_then(|simulated| {
+            let profit_wei = simulated.profit_wei().unwrap_or_default();
+            let kept = profit_wei.saturating_sub(engine.settings.policy.builder_payment(profit_wei));
+            let (opportunity, price) = (&sized.screened.opportunity, sized.screened.market.reading.price);
+            engine.settings.policy.worthwhile(opportunity, price, engine.gas_price(work.block), kept)?;
+            Ok((simulated, profit_wei))
+        });
+        match worthwhile {
+            Ok((simulated, profit_wei)) => {
                 view = view.with_layer(simulated.layer.clone());
                 sender.nonce = sender.nonce.saturating_add(1);
                 standing.push(Standing { sized, simulated, profit_wei });

@@ -1,13 +1,12 @@
 //! From an overlay to confirmed opportunities: which values are stale, what lies beyond the boundary, what the protocol says.
 
-use super::{Cancel, EngineError, MarketOn, Outcome, Refusal, Work};
+use super::{Cancel, Engine, EngineError, MarketOn, Outcome, Refusal, Work};
 use crate::{
     book::{MarketRef, Stale},
     fork::{StateDiff, View},
     plan::{MarketId, Opportunity, Skip, Target, TargetKey},
-    protocols::Protocol,
+    protocols::{MarketReading, Protocol},
 };
-use alloy::primitives::Address;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -26,10 +25,10 @@ pub struct Screened {
 
 /// Finds what the overlay opens. Without a diff (a new head) every market is looked at, else the stale ones only.
 pub(super) fn screen(
+    engine: &Engine,
     work: &Work<'_>,
     view: &View,
     diff: Option<&StateDiff>,
-    caller: Address,
     outcome: &mut Outcome,
 ) -> Result<Vec<Screened>, EngineError> {
     let stale = diff.map(|diff| work.book.stale(diff));
@@ -45,11 +44,15 @@ pub(super) fn screen(
         for key in asked {
             stop_if(work.cancel)?;
             outcome.confirmed += 1;
-            let read = protocol.confirm(view, work.block, &on.reading, (market.market, key), caller)?;
+            let read = protocol.confirm(view, work.block, &on.reading, (market.market, key), engine.settings.executor)?;
             match read.value {
                 Ok(opportunities) => {
                     for opportunity in opportunities {
                         outcome.opportunities.push(opportunity.clone());
+                        if let Err(skip) = engine.settings.policy.admits(&opportunity, on.reading.price, engine.gas_price(work.block)) {
+                            outcome.refuse(&opportunity, skip);
+                            continue;
+                        }
                         screened.push(Screened { protocol: Arc::clone(protocol), market: Arc::clone(&on), opportunity });
                     }
                 }
@@ -83,7 +86,7 @@ fn market_on(
     protocol: &Arc<dyn Protocol>,
     stale: Option<&Stale>,
     outcome: &mut Outcome,
-) -> Result<Option<crate::protocols::MarketReading>, EngineError> {
+) -> Result<Option<MarketReading>, EngineError> {
     let touched = stale.is_some_and(|stale| stale.markets.contains(&market));
     let known = work.book.shelf(market).and_then(|shelf| shelf.reading());
     let value = match known {

@@ -125,7 +125,7 @@ impl Engine {
         }
         let gain = executor::decode_gain(&outcome.output)
             .map_err(|error| Skip::new(SkipReason::SimulationReverted, format!("the executor answers nothing readable: {error}")))?;
-        let price = u128::from(work.block.base_fee).saturating_add(self.settings.priority_fee).min(self.max_fee(work));
+        let price = self.gas_price(work.block).min(self.max_fee(work));
         Ok(Simulated {
             gain,
             gas_used: outcome.gas_used,
@@ -148,9 +148,9 @@ impl Engine {
             .profit_wei()
             .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("gains {} wei and costs {} wei of gas", first.gain, first.gas_wei)))?;
         let mut plan = first.plan.clone();
-        compose::pay_builder(&mut plan, self.settings.weth, self.settings.terms.builder_payment(profit));
+        compose::pay_builder(&mut plan, self.settings.weth, self.settings.policy.builder_payment(profit));
         let kept = first.gain.saturating_sub(plan.builder_payment);
-        plan.min_gain = self.settings.terms.min_gain(kept, first.gas_wei);
+        plan.min_gain = self.settings.policy.min_gain(kept, first.gas_wei)?;
         let priced = self.simulate(work, view, sender, &plan, Self::gas_cap(work), Record::No)?;
         let gas_limit = priced.gas_used.saturating_add(priced.gas_used / 4).min(Self::gas_cap(work));
         self.simulate(work, view, sender, &plan, gas_limit, Record::Yes)
