@@ -31,7 +31,6 @@ use crate::{
 };
 use alloy::primitives::{Address, U256};
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
