@@ -43,14 +43,6 @@ alloy::sol! {
         error PaymentFailed();
         error UnexpectedEther();
     }
-
-    #[derive(Debug, PartialEq, Eq)]
-    contract Probe {
-        function quoteV3(address pool, bool zeroForOne, int256 amountSpecified)
-            external returns (int256 amount0, int256 amount1);
-        function quoteV2(address pair, address tokenIn, uint256 amountIn, uint256 feePips)
-            external view returns (uint256 amountOut);
-    }
 }
 
 #[cfg(test)]
@@ -60,8 +52,8 @@ mod tests {
     use alloy::primitives::Selector;
     use alloy::sol_types::{SolCall, SolEvent, SolInterface};
 
-    use super::{Executor, Probe};
-    use crate::executor::{executor_artifact, probe_artifact};
+    use super::Executor;
+    use crate::executor::executor_artifact;
 
     #[test]
     fn every_error_of_the_artifact_is_known_and_no_other() {
@@ -71,16 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn functions_and_events_are_those_of_the_artifacts() {
+    fn functions_and_events_are_those_of_the_artifact() {
         let abi = &executor_artifact().abi;
         let execute = abi.function("execute").and_then(|f| f.first()).unwrap();
         assert_eq!(execute.selector(), Executor::executeCall::SELECTOR);
         let gained = abi.event("Gained").and_then(|e| e.first()).unwrap();
         assert_eq!(gained.selector(), Executor::Gained::SIGNATURE_HASH);
-        let abi = &probe_artifact().abi;
-        let v3 = abi.function("quoteV3").and_then(|f| f.first()).unwrap();
-        assert_eq!(v3.selector(), Probe::quoteV3Call::SELECTOR);
-        let v2 = abi.function("quoteV2").and_then(|f| f.first()).unwrap();
-        assert_eq!(v2.selector(), Probe::quoteV2Call::SELECTOR);
     }
 }

@@ -1,4 +1,4 @@
-//! The compiled contracts, as committed in `solidity/artifacts/` (`node compile.js --check` proves that they are what
+//! The compiled contract, as committed in `solidity/artifacts/` (`node compile.js --check` proves that they are what
 //! the sources compile to).
 
 use std::sync::LazyLock;
@@ -31,42 +31,28 @@ struct File {
 #[allow(clippy::expect_used, reason = "the text is part of the program; tests parse each one")]
 fn parse(text: &str) -> Artifact {
     let file: File = serde_json::from_str(text).expect("a committed artifact is well-formed");
-    Artifact {
-        abi: file.abi,
-        code_hash: keccak256(&file.deployed_bytecode),
-        creation_code: file.bytecode,
-        runtime_code: file.deployed_bytecode,
-    }
+    Artifact { abi: file.abi, code_hash: keccak256(&file.deployed_bytecode), creation_code: file.bytecode, runtime_code: file.deployed_bytecode }
 }
 
-static EXECUTOR: LazyLock<Artifact> =
-    LazyLock::new(|| parse(include_str!("../../solidity/artifacts/Executor.json")));
-static PROBE: LazyLock<Artifact> = LazyLock::new(|| parse(include_str!("../../solidity/artifacts/Probe.json")));
+static EXECUTOR: LazyLock<Artifact> = LazyLock::new(|| parse(include_str!("../../solidity/artifacts/Executor.json")));
 
 /// `Executor.sol`.
 pub fn executor_artifact() -> &'static Artifact {
     &EXECUTOR
 }
 
-/// `Probe.sol`, which asks pools for quotes; it is only ever an overlay.
-pub fn probe_artifact() -> &'static Artifact {
-    &PROBE
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{executor_artifact, probe_artifact};
+    use super::executor_artifact;
 
     #[test]
-    fn both_are_there_and_below_the_size_limit() {
-        for artifact in [executor_artifact(), probe_artifact()] {
-            assert!(artifact.runtime_code.len() > 500);
-            assert!(artifact.runtime_code.len() <= 24_576);
-            assert!(artifact.creation_code.len() > artifact.runtime_code.len());
-            // Creation ends with the runtime code as it is: nothing is written into it at deployment.
-            let creation = artifact.creation_code.to_vec();
-            let runtime = artifact.runtime_code.to_vec();
-            assert!(creation.windows(runtime.len()).any(|window| window == runtime));
-        }
+    fn it_is_there_and_below_the_size_limit() {
+        let artifact = executor_artifact();
+        assert!(artifact.runtime_code.len() > 500);
+        assert!(artifact.runtime_code.len() <= 24_576);
+        // Creation holds the runtime code as it is: nothing is written into it at deployment.
+        let creation = artifact.creation_code.to_vec();
+        let runtime = artifact.runtime_code.to_vec();
+        assert!(creation.windows(runtime.len()).any(|window| window == runtime));
     }
 }

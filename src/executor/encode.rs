@@ -269,13 +269,7 @@ fn write_liquidation(out: &mut Writer, liquidation: &IsolatedLiquidation) -> Res
     Ok(())
 }
 
-fn write_pool(
-    out: &mut Writer,
-    kind: SwapKind,
-    pool: Address,
-    token_in: Address,
-    token_out: Address,
-) -> Result<(), EncodeError> {
+fn write_pool(out: &mut Writer, kind: SwapKind, pool: Address, token_in: Address, token_out: Address) -> Result<(), EncodeError> {
     let (kind, fee_pips) = match kind {
         SwapKind::UniswapV3 => (op::SWAP_UNISWAP_V3, 0),
         SwapKind::UniswapV2 { fee_pips } => (op::SWAP_UNISWAP_V2, fee_pips),

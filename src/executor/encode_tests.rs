@@ -103,32 +103,16 @@ fn examples() -> Vec<(&'static str, Step)> {
                 patches: vec![Patch { token: account(0x11), cap: uint!(0xffff_U256), offset: 32 }],
                 approvals: vec![
                     Approval { token: account(0x11), spender: account(0x42), amount: exact(5) },
-                    Approval {
-                        token: account(0x12),
-                        spender: account(0x40),
-                        amount: Amount::Gained { cap: uint!(6_U256) },
-                    },
+                    Approval { token: account(0x12), spender: account(0x40), amount: Amount::Gained { cap: uint!(6_U256) } },
                 ],
-                callback: Some(Callback {
-                    selector: FixedBytes(hex!("f1471868")),
-                    token: account(0x11),
-                    most_to_pay: uint!(9_U256),
-                    inside: vec![sell_all()],
-                }),
+                callback: Some(Callback { selector: FixedBytes(hex!("f1471868")), token: account(0x11), most_to_pay: uint!(9_U256), inside: vec![sell_all()] }),
             },
         ),
     ]
 }
 
 fn plan(steps: Vec<Step>) -> TxPlan {
-    TxPlan {
-        steps,
-        sweep: vec![],
-        profit_token: account(0x11),
-        min_gain: uint!(10_U256),
-        builder_payment: U256::ZERO,
-        blocks: (5, 7),
-    }
+    TxPlan { steps, sweep: vec![], profit_token: account(0x11), min_gain: uint!(10_U256), builder_payment: U256::ZERO, blocks: (5, 7) }
 }
 
 #[test]
@@ -172,25 +156,11 @@ fn what_the_executor_would_refuse_is_refused_here() {
     let reversed = TxPlan { blocks: (8, 7), ..plan(vec![]) };
     assert_eq!(encode(&reversed), Err(EncodeError::NoBlocks { first: 8, last: 7 }));
 
-    let loan = Step::FlashLoan {
-        kind: FlashKind::Morpho,
-        lender: account(1),
-        token: account(2),
-        amount: U256::MAX,
-        max_fee: U256::ONE,
-        inside: vec![],
-    };
+    let loan = Step::FlashLoan { kind: FlashKind::Morpho, lender: account(1), token: account(2), amount: U256::MAX, max_fee: U256::ONE, inside: vec![] };
     assert!(matches!(encode_steps(&[loan]), Err(EncodeError::Repayment { .. })));
 
     let free = SwapKind::UniswapV2 { fee_pips: 1_000_000 };
-    let swap = Step::SwapExactOut {
-        kind: free,
-        pool: account(1),
-        token_in: account(2),
-        token_out: account(3),
-        amount_out: U256::ONE,
-        max_in: U256::ONE,
-    };
+    let swap = Step::SwapExactOut { kind: free, pool: account(1), token_in: account(2), token_out: account(3), amount_out: U256::ONE, max_in: U256::ONE };
     assert_eq!(encode_steps(&[swap]), Err(EncodeError::PoolFee { fee_pips: 1_000_000 }));
 }
 
@@ -208,24 +178,10 @@ fn call(data: Vec<u8>, offset: u32) -> Step {
 #[test]
 fn a_call_needs_a_selector_and_a_step_three_bytes_of_size() {
     assert_eq!(encode_steps(&[call(vec![1, 2, 3], 0)]), Err(EncodeError::NoSelector { length: 3 }));
-    let huge = Step::Call {
-        target: account(1),
-        value: U256::ZERO,
-        data: vec![0; 1 << 24].into(),
-        patches: vec![],
-        approvals: vec![],
-        callback: None,
-    };
+    let huge = Step::Call { target: account(1), value: U256::ZERO, data: vec![0; 1 << 24].into(), patches: vec![], approvals: vec![], callback: None };
     assert!(matches!(encode_steps(&[huge]), Err(EncodeError::TooLarge { .. })));
     let approval = Approval { token: account(1), spender: account(2), amount: exact(1) };
-    let many = Step::Call {
-        target: account(1),
-        value: U256::ZERO,
-        data: vec![0; 4].into(),
-        patches: vec![],
-        approvals: vec![approval; 256],
-        callback: None,
-    };
+    let many = Step::Call { target: account(1), value: U256::ZERO, data: vec![0; 4].into(), patches: vec![], approvals: vec![approval; 256], callback: None };
     assert_eq!(encode_steps(&[many]), Err(EncodeError::TooMany { what: "approvals", count: 256 }));
 }
 

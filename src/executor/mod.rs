@@ -22,16 +22,12 @@ mod artifact;
 mod encode;
 mod opcodes;
 mod output;
-mod probe;
 mod revert;
 mod storage;
 mod writer;
 
-pub use artifact::{Artifact, executor_artifact, probe_artifact};
+pub use artifact::{Artifact, executor_artifact};
 pub use encode::{EXECUTE_SELECTOR, EncodeError, encode, encode_steps, tokens};
 pub use output::{GainError, GainedLog, decode_gain, decode_gained_log};
-pub use probe::{QuoteError, decode_quote_v2, decode_quote_v3, quote_v2_call, quote_v3_call};
-pub use revert::Revert;
-pub use storage::{
-    ExecutorConfig, OPERATORS_SLOT, OWNER_SLOT, PENDING_OWNER_SLOT, RECEIVER_SLOT, TARGETS_SLOT, deployment, storage,
-};
+pub use revert::{Revert, explain_revert};
+pub use storage::{ExecutorConfig, OPERATORS_SLOT, OWNER_SLOT, PENDING_OWNER_SLOT, RECEIVER_SLOT, TARGETS_SLOT, deployment, storage};

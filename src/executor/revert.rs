@@ -156,6 +156,11 @@ pub enum Revert {
     Other(Bytes),
 }
 
+/// Revert data of a plan as one line for people.
+pub fn explain_revert(data: &[u8]) -> String {
+    Revert::decode(data).to_string()
+}
+
 impl Revert {
     /// Reads revert data.
     pub fn decode(data: &[u8]) -> Self {
@@ -230,10 +235,7 @@ mod tests {
         let revert = Revert::decode(&data);
         assert_eq!(revert, Revert::GainTooLow { token, gained: uint!(3_U256), least: uint!(5_U256) });
         assert!(revert.is_own() && revert.is_unprofitable());
-        assert_eq!(
-            revert.to_string(),
-            "3 of 0x00000000000000000000000000000000000000A1 was gained, at least 5 was promised"
-        );
+        assert_eq!(revert.to_string(), "3 of 0x00000000000000000000000000000000000000A1 was gained, at least 5 was promised");
         assert_eq!(Revert::decode(&Executor::NotOperator {}.abi_encode()), Revert::NotOperator);
     }
 

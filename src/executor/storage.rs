@@ -48,12 +48,8 @@ pub fn storage(config: &ExecutorConfig) -> Vec<(U256, U256)> {
 
 /// The data of a transaction without recipient that deploys an executor with this configuration.
 pub fn deployment(config: &ExecutorConfig) -> Bytes {
-    let arguments = Executor::constructorCall {
-        owner_: config.owner,
-        receiver_: config.receiver,
-        operators_: config.operators.clone(),
-        targets_: config.targets.clone(),
-    };
+    let arguments =
+        Executor::constructorCall { owner_: config.owner, receiver_: config.receiver, operators_: config.operators.clone(), targets_: config.targets.clone() };
     let mut data = executor_artifact().creation_code.to_vec();
     data.extend(arguments.abi_encode());
     data.into()
@@ -94,8 +90,7 @@ mod tests {
 
     #[test]
     fn deployment_is_creation_code_and_arguments() {
-        let config =
-            ExecutorConfig { owner: Address::with_last_byte(1), receiver: Address::with_last_byte(2), operators: vec![], targets: vec![] };
+        let config = ExecutorConfig { owner: Address::with_last_byte(1), receiver: Address::with_last_byte(2), operators: vec![], targets: vec![] };
         let data = deployment(&config);
         let code = &executor_artifact().creation_code;
         assert!(data.starts_with(code));

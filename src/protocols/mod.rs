@@ -1,0 +1,217 @@
+//! Lending systems behind one trait: one folder a protocol. Nothing else knows a protocol by name.
+//!
+//! ```text
+//! logs ─▶ Discoverer ─▶ Found ─▶ book ─▶ read_target ─▶ key
+//! view ─▶ read_market ─▶ boundary ────▶ range ─▶ confirm ─▶ Opportunity ─▶ terms(size) ─▶ steps ─▶ engine
+//! ```
+
+pub mod morpho;
+
+use crate::{
+    fork::{ForkError, ReadSet, TargetBlock, View},
+    plan::{MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey},
+};
+use alloy::{
+    primitives::{Address, B256, Log, U256},
+};
+use std::{any::Any, fmt, sync::Arc};
+
+/// Logs that a protocol's markets and targets are known from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSource {
+    /// Emitting contracts.
+    pub addresses: Vec<Address>,
+    /// First topics that matter.
+    pub topics: Vec<B256>,
+    /// The block before which there is nothing.
+    pub from_block: u64,
+}
+
+/// Something that exists and has to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Found {
+    /// A market.
+    Market(MarketId),
+    /// A target whose state may have changed.
+    Target(MarketId, TargetKey),
+}
+
+/// Replays a protocol's logs, in chain order, to know what exists and which of it still has debt.
+pub trait Discoverer: Send + fmt::Debug {
+    /// Takes one log in; tells what it touched. A log that can't be decoded is an error that names it, and changes nothing.
+    fn apply(&mut self, log: &Log, timestamp: u64) -> Result<Vec<Found>, DiscoveryError>;
+
+    /// All that exists now: every market, and every target that still matters.
+    fn found(&self) -> Vec<Found>;
+
+    /// The state as bytes, to go on later.
+    fn checkpoint(&self) -> Result<Vec<u8>, DiscoveryError>;
+
+    /// Goes on from a checkpoint.
+    fn restore(&mut self, checkpoint: &[u8]) -> Result<(), DiscoveryError>;
+}
+
+/// Why a log or checkpoint was not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// A log of a known event that does not decode.
+    #[error("log {topic} of {address} does not decode: {reason}")]
+    Log {
+        /// The event.
+        topic: B256,
+        /// The emitter.
+        address: Address,
+        /// Why.
+        reason: String,
+    },
+    /// A log that contradicts what is known.
+    #[error("log {topic} of {address} contradicts what is known: {reason}")]
+    Contradiction {
+        /// The event.
+        topic: B256,
+        /// The emitter.
+        address: Address,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint of another version or damaged.
+    #[error("the checkpoint is unusable: {0}")]
+    Checkpoint(String),
+}
+
+/// How a market's targets are searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// Targets have a key that neither prices nor time move; those above the boundary (rounding spared) may be acted on.
+    Ordered {
+        /// Keys strictly above it are confirmed.
+        boundary: U256,
+    },
+    /// There is no order: every target of the market is asked whenever the market is stale.
+    OnStale,
+}
+
+/// A market at a target block.
+#[derive(Clone, Debug)]
+pub struct MarketReading {
+    /// How its targets are searched.
+    pub screen: Screen,
+    /// The token that debt is in.
+    pub debt_token: Address,
+    /// The token that collateral is in.
+    pub collateral_token: Address,
+    /// The price that decides, in the protocol's own fixed point, for people to read.
+    pub price: Option<U256>,
+    /// The protocol's own figures, for its later calls.
+    pub own: Arc<dyn Any + Send + Sync>,
+}
+
+/// Where a target stands in its market's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderKey {
+    /// Ordered by this; it grows with risk.
+    Ratio(U256),
+    /// In no order: asked whenever its market is stale.
+    Unordered,
+    /// Too small for the order to be exact: listed apart.
+    Dust,
+    /// Debt without collateral: listed, never divided by.
+    NoCollateral,
+    /// Nothing to act on any more.
+    Closed,
+}
+
+/// A target as it stands.
+#[derive(Clone, Debug)]
+pub struct TargetReading {
+    /// Its place.
+    pub key: OrderKey,
+    /// Debt, in the protocol's unit of debt, for people to read.
+    pub debt: U256,
+    /// Collateral in token units.
+    pub collateral: U256,
+}
+
+/// A value, or why there is none, with the facets that decided so: a reverting oracle comes back when its inputs change.
+#[derive(Clone, Debug)]
+pub struct Read<T> {
+    /// The value or the reason.
+    pub value: Result<T, Skip>,
+    /// What it was read from.
+    pub reads: ReadSet,
+}
+
+/// What an action of one size takes and gives, exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Debt tokens to pay.
+    pub pays: U256,
+    /// Collateral tokens received.
+    pub receives: U256,
+}
+
+/// Where the capital comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Funding {
+    /// The protocol gives first and is paid after its own callback.
+    Inside,
+    /// A loan or own funds are in hand before the action.
+    Outside,
+}
+
+/// Why a protocol could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    /// The fork could not answer.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
+}
+
+/// A lending system.
+pub trait Protocol: Send + Sync + fmt::Debug {
+    /// The configured name.
+    fn id(&self) -> &ProtocolId;
+
+    /// The logs that its markets and targets are known from.
+    fn log_sources(&self) -> Vec<LogSource>;
+
+    /// A fresh replay of those logs.
+    fn discoverer(&self) -> Box<dyn Discoverer>;
+
+    /// Ways to pay, the preferred one first.
+    fn funding(&self) -> &'static [Funding];
+
+    /// The contracts that its actions call, so that nobody lends from one that such a call locks.
+    fn contracts(&self) -> Vec<Address>;
+
+    /// Contracts that a plan's generic call steps must be allowed to reach.
+    fn call_targets(&self) -> Vec<Address> {
+        Vec::new()
+    }
+
+    /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.
+    fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError>;
+
+    /// A target's place in its market's order; independent of prices and time.
+    fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;
+
+    /// The facets that [`Protocol::read_target`] will read, so that many targets can be fetched in one request.
+    fn target_facets(&self, market: MarketId, key: TargetKey) -> ReadSet;
+
+    /// What the protocol would accept now from `caller`; a reason from the closed set where it would not.
+    fn confirm(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        market: &MarketReading,
+        target: (MarketId, TargetKey),
+        caller: Address,
+    ) -> Result<Read<Vec<Opportunity>>, ProtocolError>;
+
+    /// What an opportunity of this size takes and gives on this overlay.
+    fn terms(&self, view: &View, block: &TargetBlock, market: &MarketReading, opportunity: &Opportunity, size: Size) -> Result<Result<Terms, Skip>, ProtocolError>;
+
+    /// The steps of the action, one list a transaction. With [`Funding::Inside`] `convert` runs inside the callback,
+    /// with [`Funding::Outside`] after the action.
+    fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, funding: Funding, convert: Vec<Step>) -> Result<Vec<Vec<Step>>, Skip>;
+}

@@ -1,0 +1,1 @@
+//! Morpho Blue and Moolah: one adapter, two flavours.
