@@ -1,4 +1,4 @@
-//! The compiled contract, as committed in `solidity/artifacts/` (`node compile.js --check` proves that they are what
+//! The compiled contracts, as committed in `solidity/artifacts/` (`node compile.js --check` proves that they are what
 //! the sources compile to).
 
 use std::sync::LazyLock;
@@ -35,24 +35,31 @@ fn parse(text: &str) -> Artifact {
 }
 
 static EXECUTOR: LazyLock<Artifact> = LazyLock::new(|| parse(include_str!("../../solidity/artifacts/Executor.json")));
+static PROBE: LazyLock<Artifact> = LazyLock::new(|| parse(include_str!("../../solidity/artifacts/Probe.json")));
 
 /// `Executor.sol`.
 pub fn executor_artifact() -> &'static Artifact {
     &EXECUTOR
 }
 
+/// `Probe.sol`, which asks pools for quotes; it is only ever an overlay.
+pub fn probe_artifact() -> &'static Artifact {
+    &PROBE
+}
+
 #[cfg(test)]
 mod tests {
-    use super::executor_artifact;
+    use super::{executor_artifact, probe_artifact};
 
     #[test]
-    fn it_is_there_and_below_the_size_limit() {
-        let artifact = executor_artifact();
-        assert!(artifact.runtime_code.len() > 500);
-        assert!(artifact.runtime_code.len() <= 24_576);
-        // Creation holds the runtime code as it is: nothing is written into it at deployment.
-        let creation = artifact.creation_code.to_vec();
-        let runtime = artifact.runtime_code.to_vec();
-        assert!(creation.windows(runtime.len()).any(|window| window == runtime));
+    fn both_are_there_and_below_the_size_limit() {
+        for artifact in [executor_artifact(), probe_artifact()] {
+            assert!(artifact.runtime_code.len() > 500);
+            assert!(artifact.runtime_code.len() <= 24_576);
+            // Creation holds the runtime code as it is: nothing is written into it at deployment.
+            let creation = artifact.creation_code.to_vec();
+            let runtime = artifact.runtime_code.to_vec();
+            assert!(creation.windows(runtime.len()).any(|window| window == runtime));
+        }
     }
 }

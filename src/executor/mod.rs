@@ -26,7 +26,7 @@ mod revert;
 mod storage;
 mod writer;
 
-pub use artifact::{Artifact, executor_artifact};
+pub use artifact::{Artifact, executor_artifact, probe_artifact};
 pub use encode::{EXECUTE_SELECTOR, EncodeError, encode, encode_steps, tokens};
 pub use output::{GainError, GainedLog, decode_gain, decode_gained_log};
 pub use revert::{Revert, explain_revert};
