@@ -1,6 +1,8 @@
 //! Harrier: a liquidation searcher that proves each profit in a local EVM before it is sent.
 
+pub mod book;
 pub mod chain;
+pub mod engine;
 pub mod executor;
 pub mod flash;
 pub mod fork;
