@@ -5,3 +5,4 @@ pub mod executor;
 pub mod fork;
 pub mod plan;
 pub mod protocols;
+pub mod risk;
