@@ -5,4 +5,5 @@ pub mod executor;
 pub mod fork;
 pub mod plan;
 pub mod protocols;
+pub mod relay;
 pub mod risk;
