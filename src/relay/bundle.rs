@@ -191,8 +191,7 @@ impl Bundle {
     /// The parameter of `eth_sendBundle` for a relay with these capabilities. What is not set or not known there is left out.
     #[must_use]
     pub fn request(&self, capabilities: &Capabilities) -> EthSendBundle {
-        let (dropping, reverting) =
-            if capabilities.dropping_tx_hashes { (self.front_hashes(), Vec::new()) } else { (Vec::new(), self.front_hashes()) };
+        let (dropping, reverting) = if capabilities.dropping_tx_hashes { (self.front_hashes(), Vec::new()) } else { (Vec::new(), self.front_hashes()) };
         EthSendBundle {
             txs: self.raw.clone(),
             block_number: self.target_block,
@@ -254,7 +253,7 @@ pub fn replacement_uuid(identity: Address, job: B256, target_block: u64) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::{CancelStyle, key_from_hex, OperatorKey, ThrowAwayKey};
+    use crate::relay::{CancelStyle, OperatorKey, ThrowAwayKey, key_from_hex};
     use alloy::{
         consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEnvelope, transaction::Recovered},
         primitives::{Signature, TxKind, U256, address, b256},
@@ -281,12 +280,7 @@ mod tests {
         let key = OperatorKey::from(key_from_hex(&format!("{:064x}", 2)).unwrap());
         let mut ours = Vec::new();
         for (nonce, to) in [(0, address!("000000000000000000000000000000000000dEaD")), (1, address!("000000000000000000000000000000000000bEEF"))] {
-            let tx = TxEip1559 {
-                max_fee_per_gas: 30_000_000_000,
-                max_priority_fee_per_gas: 1_000_000_000,
-                to: TxKind::Call(to),
-                ..tx(nonce)
-            };
+            let tx = TxEip1559 { max_fee_per_gas: 30_000_000_000, max_priority_fee_per_gas: 1_000_000_000, to: TxKind::Call(to), ..tx(nonce) };
             ours.push(SealedTx::sign(tx, &key).await.unwrap());
         }
         let bundle = Bundle::new(20_000_000, Vec::new(), ours).unwrap();
@@ -307,7 +301,7 @@ mod tests {
         let bundle = Bundle::new(7, vec![before.clone(), trigger.clone()], vec![ours]).unwrap();
         let may_go = vec![before.hash(), trigger.hash()];
         let request = bundle.request(&relay(true));
-        assert_eq!((request.dropping_tx_hashes.clone(), request.reverting_tx_hashes.clone()), (may_go.clone(), vec![]));
+        assert_eq!((request.dropping_tx_hashes, request.reverting_tx_hashes), (may_go.clone(), vec![]));
         let request = bundle.request(&relay(false));
         assert_eq!((request.dropping_tx_hashes, request.reverting_tx_hashes), (vec![], may_go.clone()));
         assert!(!may_go.contains(&own));
@@ -379,7 +373,7 @@ mod tests {
         let text = id(1);
         let parts: Vec<usize> = text.split('-').map(str::len).collect();
         assert_eq!(parts, [8, 4, 4, 4, 12]);
-        assert_eq!(&text[14..15], "4");
-        assert!("89ab".contains(&text[19..20]));
+        assert_eq!(text.chars().nth(14), Some('4'));
+        assert!(text.chars().nth(19).is_some_and(|variant| "89ab".contains(variant)));
     }
 }

@@ -124,7 +124,7 @@ pub enum RelayError {
 impl RelayError {
     /// Whether to send the same request again.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub const fn retry(&self) -> Retry {
         match self {
             Self::Transport(_) => Retry::Now,
             Self::RateLimited { wait, .. } => Retry::After(*wait),
@@ -132,13 +132,9 @@ impl RelayError {
             Self::Http { status, .. } if *status >= 500 => Retry::After(Duration::from_millis(200)),
             // The code of an internal error: the only one that says nothing about the bundle.
             Self::Rpc { code: Some(-32_603), .. } => Retry::After(Duration::from_millis(200)),
-            Self::Deadline(_)
-            | Self::Http { .. }
-            | Self::Rpc { .. }
-            | Self::Nonsense { .. }
-            | Self::Signing(_)
-            | Self::Serialise(_)
-            | Self::Unsupported(_) => Retry::Never,
+            Self::Deadline(_) | Self::Http { .. } | Self::Rpc { .. } | Self::Nonsense { .. } | Self::Signing(_) | Self::Serialise(_) | Self::Unsupported(_) => {
+                Retry::Never
+            }
         }
     }
 

@@ -115,8 +115,7 @@ impl BlockFacts {
         if let Some(difference) = self.front_difference(actual) {
             return Some(difference);
         }
-        (self.fee_recipient != actual.fee_recipient)
-            .then_some(Difference::FeeRecipient { predicted: self.fee_recipient, actual: actual.fee_recipient })
+        (self.fee_recipient != actual.fee_recipient).then_some(Difference::FeeRecipient { predicted: self.fee_recipient, actual: actual.fee_recipient })
     }
 
     fn front_difference(&self, actual: &Self) -> Option<Difference> {

@@ -8,10 +8,7 @@
 //! Nothing touches the bytes between signature and socket. Redirects are not followed and proxies from the environment are
 //! not used: a bundle is private.
 
-use super::{
-    Accepted, Answered, Bundle, CancelStyle, Capabilities, Identity, RateLimit, Relay, RelayError, SIGNATURE_HEADER, TokenBucket,
-    response::classify,
-};
+use super::{Accepted, Answered, Bundle, CancelStyle, Capabilities, Identity, RateLimit, Relay, RelayError, SIGNATURE_HEADER, TokenBucket, response::classify};
 use alloy::{
     rpc::types::mev::{EthCancelBundle, EthSendBundle},
     transports::http::reqwest::{
@@ -124,9 +121,7 @@ impl FlashbotsRelay {
         bucket.lock().take(Instant::now()).map_err(|wait| RelayError::RateLimited { wait, by_relay: false, raw: String::new() })?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let body = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params: [param] }).map_err(RelayError::Serialise)?;
-        let answer = tokio::time::timeout(self.config.timeout, self.exchange(body))
-            .await
-            .unwrap_or(Err(RelayError::Deadline(self.config.timeout)));
+        let answer = tokio::time::timeout(self.config.timeout, self.exchange(body)).await.unwrap_or(Err(RelayError::Deadline(self.config.timeout)));
         match answer {
             Err(RelayError::RateLimited { wait, by_relay, raw }) => {
                 let wait = bucket.lock().refused(wait, Instant::now());
@@ -214,9 +209,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
+    url.host_str()
+        .is_some_and(|host| host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 #[cfg(test)]

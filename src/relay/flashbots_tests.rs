@@ -93,9 +93,8 @@ async fn the_signed_bytes_are_the_sent_bytes() {
         assert_eq!(verify_flashbots_signature(signature.as_deref().unwrap(), body).unwrap(), identity().address());
     }
     let raw = &bundle.raw_txs()[0];
-    let expected = format!(
-        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{{"txs":["{raw}"],"blockNumber":"0x1312d00","replacementUuid":"u"}}]}}"#
-    );
+    let expected =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{{"txs":["{raw}"],"blockNumber":"0x1312d00","replacementUuid":"u"}}]}}"#);
     assert_eq!(String::from_utf8(seen[0].1.clone()).unwrap(), expected);
     assert_eq!(seen[1].1, br#"{"jsonrpc":"2.0","id":2,"method":"eth_cancelBundle","params":[{"replacementUuid":"u"}]}"#);
 }

@@ -68,10 +68,19 @@ mod tests {
     async fn the_vectors_byte_for_byte() {
         let body_a = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendBundle","params":[{{"txs":["{TX1}","{TX2}"],"blockNumber":"0x1312d00"}}]}}"#);
         let vectors = [
-            (body_a.as_str(), "0x3711916a7abf789923533446957c47b8f629f38490e80c4b87d7eed1799fdae1607c3d50e02e91041dc0a5433c36de5d1cf4bed7f2ed15a4f628b64a7978278e1b"),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"flashbots_getUserStatsV2","params":[{"blockNumber":"0x1312d00"}]}"#, "0x4c8a0e0ba7f381b8d3875c8f2dd3cec4a4a7d574cb358319ca32df83bc202e7646dba0ad6f9d3a6c8fe0f2fee1295f96d5c1b1ba3ca3a86341b93f91153a4b561b"),
+            (
+                body_a.as_str(),
+                "0x3711916a7abf789923533446957c47b8f629f38490e80c4b87d7eed1799fdae1607c3d50e02e91041dc0a5433c36de5d1cf4bed7f2ed15a4f628b64a7978278e1b",
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"flashbots_getUserStatsV2","params":[{"blockNumber":"0x1312d00"}]}"#,
+                "0x4c8a0e0ba7f381b8d3875c8f2dd3cec4a4a7d574cb358319ca32df83bc202e7646dba0ad6f9d3a6c8fe0f2fee1295f96d5c1b1ba3ca3a86341b93f91153a4b561b",
+            ),
             ("{}", "0xa7fa6371c68f538dc632e51a295bb938e8f384647b7545c3680d1d722eff7b1d35e0558353a57909e437138d51212d58a3cfe6fcee2bf407cd4e61d1e0d731ff1c"),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"eth_cancelBundle","params":[{"replacementUuid":"3f2504e0-4f89-41d3-9a0c-0305e82c3301"}]}"#, "0x09386437887a5cf09c730470e31f8921dc912f1572dfa6472e09f84ccd52237006feeb874e19f6b9032a11197b7a57fd166abf04fba11acefd5329d261844eec1b"),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"eth_cancelBundle","params":[{"replacementUuid":"3f2504e0-4f89-41d3-9a0c-0305e82c3301"}]}"#,
+                "0x09386437887a5cf09c730470e31f8921dc912f1572dfa6472e09f84ccd52237006feeb874e19f6b9032a11197b7a57fd166abf04fba11acefd5329d261844eec1b",
+            ),
         ];
         for (body, signature) in vectors {
             let header = identity(1).header(body.as_bytes()).await.unwrap();

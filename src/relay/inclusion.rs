@@ -190,11 +190,9 @@ impl Outcome {
     #[must_use]
     pub const fn block(&self) -> &BlockFacts {
         match self {
-            Self::Landed { block, .. }
-            | Self::Reverted { block, .. }
-            | Self::Partial { block, .. }
-            | Self::Lost { block, .. }
-            | Self::Missed { block } => block,
+            Self::Landed { block, .. } | Self::Reverted { block, .. } | Self::Partial { block, .. } | Self::Lost { block, .. } | Self::Missed { block } => {
+                block
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ fn scene() -> Scene {
 
 impl Scene {
     fn tx(mut self, hash: B256, from: Address, success: bool, logs: Vec<Log>) -> Self {
-        let index = self.block.txs.len() as u64;
+        let index = u64::try_from(self.block.txs.len()).unwrap();
         let to = Some(Address::repeat_byte(0xcc));
         self.block.txs.push(IncludedTx { hash, index, from, to, success, gas_used: 400_000, effective_gas_price: 1_007, logs });
         self
@@ -126,14 +126,14 @@ fn outcomes_survive_the_ledger() {
 }
 
 enum Node {
-    Says(Option<IncludedBlock>),
+    Says(Option<Box<IncludedBlock>>),
     Hangs,
 }
 
 impl BlockSource for Node {
     fn block(&self, _number: u64) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>> {
         match self {
-            Self::Says(block) => Box::pin(std::future::ready(Ok(block.clone()))),
+            Self::Says(block) => Box::pin(std::future::ready(Ok(block.as_deref().cloned()))),
             Self::Hangs => Box::pin(std::future::pending()),
         }
     }
@@ -144,7 +144,7 @@ async fn nothing_is_decided_before_the_block_is_there() {
     let soon = Duration::from_millis(50);
     let watch = watch(&[FIRST]);
     assert_eq!(watch_inclusion(&Node::Says(None), &watch, soon).await.unwrap(), None);
-    let there = Node::Says(Some(scene().ours(FIRST, true).block));
+    let there = Node::Says(Some(Box::new(scene().ours(FIRST, true).block)));
     assert_eq!(watch_inclusion(&there, &watch, soon).await.unwrap().unwrap().name(), "landed");
     let error = watch_inclusion(&Node::Hangs, &watch, soon).await.unwrap_err();
     assert!(matches!(error, SourceError::Timeout { number: 8, .. }));

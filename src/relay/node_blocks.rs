@@ -169,13 +169,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_fit_is_an_error() {
-        for receipts in [
-            Value::Null,
-            json!([]),
-            json!([receipt(B256::ZERO, HASH, "0x0")]),
-            json!([receipt(TX, B256::ZERO, "0x0")]),
-            json!([receipt(TX, HASH, "0x1")]),
-        ] {
+        for receipts in
+            [Value::Null, json!([]), json!([receipt(B256::ZERO, HASH, "0x0")]), json!([receipt(TX, B256::ZERO, "0x0")]), json!([receipt(TX, HASH, "0x1")])]
+        {
             let error = read(&[block(&[TX]), receipts]).await.unwrap_err();
             assert!(matches!(error, SourceError::Inconsistent { number: 8, .. }), "{error}");
         }

@@ -10,9 +10,12 @@
 //! ```
 
 use super::{KeyError, OperatorKey, SealedTx, TransactionError};
-use crate::plan::{Skip, SkipReason};
+use crate::{
+    fork::SimTx,
+    plan::{Skip, SkipReason},
+};
 use alloy::{
-    consensus::TxEip1559,
+    consensus::{Transaction, TxEip1559},
     primitives::{Address, U256},
 };
 use parking_lot::Mutex;
@@ -39,6 +42,17 @@ pub struct Synced {
     pub free: bool,
 }
 
+/// An operator that could be leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreeOperator {
+    /// The account.
+    pub address: Address,
+    /// Its next nonce.
+    pub nonce: u64,
+    /// Its wei.
+    pub balance: U256,
+}
+
 /// An address that is no operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not an operator")]
@@ -50,6 +64,15 @@ struct Account {
     nonce: Option<u64>,
     balance: U256,
     state: OperatorState,
+}
+
+impl Account {
+    /// The account as one that can be leased, if it can and has `least` wei.
+    fn free(&self, least: U256) -> Option<FreeOperator> {
+        let nonce = self.nonce?;
+        let free = self.state == OperatorState::Free && self.balance >= least;
+        free.then_some(FreeOperator { address: self.address, nonce, balance: self.balance })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -126,38 +149,71 @@ impl Operators {
     /// Leases the richest free operator that has `needed` wei (see `TxTemplate::max_cost`) and the floor; ties go to the
     /// first one configured. [`SkipReason::NoOperator`] when there is none, with the reason of each state.
     pub fn lease(&self, needed: U256) -> Result<Lease, Skip> {
+        self.lease_among(needed, |_| true)
+    }
+
+    /// Leases this operator, if it is free and has the gas money; else as [`Operators::lease`].
+    pub fn lease_of(&self, address: Address, needed: U256) -> Result<Lease, Skip> {
+        self.lease_among(needed, |candidate| candidate == address)
+    }
+
+    /// The operators that could be leased now for a bundle that needs `needed` wei, the richest first.
+    #[must_use]
+    pub fn free(&self, needed: U256) -> Vec<FreeOperator> {
+        let least = needed.max(self.floor);
+        let mut free: Vec<FreeOperator> = self.pool.accounts.lock().iter().filter_map(|account| account.free(least)).collect();
+        // Stable, so that ties stay in the order of the configuration.
+        free.sort_by_key(|operator| std::cmp::Reverse(operator.balance));
+        free
+    }
+
+    fn lease_among(&self, needed: U256, wanted: impl Fn(Address) -> bool) -> Result<Lease, Skip> {
         let least = needed.max(self.floor);
         let mut accounts = self.pool.accounts.lock();
-        let mut best: Option<(&mut Account, u64)> = None;
+        let mut best: Option<FreeOperator> = None;
         let (mut leased, mut unsynced, mut poor) = (0_usize, 0_usize, 0_usize);
-        for account in accounts.iter_mut() {
-            match (account.state, account.nonce) {
+        for account in accounts.iter().filter(|account| wanted(account.address)) {
+            match (account.state, account.free(least)) {
                 (OperatorState::Leased, _) => leased = leased.saturating_add(1),
-                (OperatorState::Unsynced, _) | (OperatorState::Free, None) => unsynced = unsynced.saturating_add(1),
-                (OperatorState::Free, Some(_)) if account.balance < least => poor = poor.saturating_add(1),
-                (OperatorState::Free, Some(nonce)) => {
-                    if best.as_ref().is_none_or(|(richest, _)| account.balance > richest.balance) {
-                        best = Some((account, nonce));
+                (OperatorState::Unsynced, _) => unsynced = unsynced.saturating_add(1),
+                (OperatorState::Free, None) => poor = poor.saturating_add(1),
+                (OperatorState::Free, Some(free)) => {
+                    if best.is_none_or(|richest| free.balance > richest.balance) {
+                        best = Some(free);
                     }
                 }
             }
         }
-        let Some((account, nonce)) = best else {
-            return Err(Skip::new(
-                SkipReason::NoOperator,
-                format!("{leased} in flight, {unsynced} to be read again, {poor} with less than {least} wei"),
-            ));
+        let Some(FreeOperator { address, nonce, balance }) = best else {
+            return Err(Skip::new(SkipReason::NoOperator, format!("{leased} in flight, {unsynced} to be read again, {poor} with less than {least} wei")));
         };
-        account.state = OperatorState::Leased;
-        Ok(Lease { address: account.address, nonce, balance: account.balance, pool: Arc::clone(&self.pool), ended: false })
+        if let Some(account) = accounts.iter_mut().find(|account| account.address == address) {
+            account.state = OperatorState::Leased;
+        }
+        drop(accounts);
+        Ok(Lease { address, nonce, balance, pool: Arc::clone(&self.pool), ended: false })
+    }
+
+    /// Signs what was simulated for a leased operator, unchanged but for the signature. The simulation must have used the
+    /// lease's account and nonces.
+    pub async fn seal_simulated(&self, lease: &Lease, simulated: &SimTx) -> Result<SealedTx, TransactionError> {
+        if simulated.nonce() < lease.nonce {
+            return Err(TransactionError::NonceNotLeased { nonce: simulated.nonce(), leased: lease.nonce });
+        }
+        SealedTx::sign_simulated(simulated, self.key_of(lease)?).await
     }
 
     /// Signs a transaction of a leased operator.
     pub async fn seal(&self, lease: &Lease, tx: TxEip1559) -> Result<SealedTx, TransactionError> {
-        let key = self.keys.iter().find(|key| key.address() == lease.address).ok_or_else(|| {
-            TransactionError::Signer(alloy::signers::Error::other(UnknownOperator(lease.address)))
-        })?;
-        SealedTx::sign(tx, key).await
+        if tx.nonce < lease.nonce {
+            return Err(TransactionError::NonceNotLeased { nonce: tx.nonce, leased: lease.nonce });
+        }
+        SealedTx::sign(tx, self.key_of(lease)?).await
+    }
+
+    fn key_of(&self, lease: &Lease) -> Result<&OperatorKey, TransactionError> {
+        let key = self.keys.iter().find(|key| key.address() == lease.address);
+        key.ok_or_else(|| TransactionError::Signer(alloy::signers::Error::other(UnknownOperator(lease.address))))
     }
 }
 
@@ -228,110 +284,5 @@ impl fmt::Debug for Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::key_from_hex;
-
-    fn pool(count: u8, floor: u64) -> Operators {
-        let keys = (1..=count).map(|n| OperatorKey::from(key_from_hex(&format!("{n:064x}")).unwrap())).collect();
-        Operators::new(keys, U256::from(floor)).unwrap()
-    }
-
-    fn synced(count: u8, floor: u64) -> (Operators, Vec<Address>) {
-        let pool = pool(count, floor);
-        let addresses = pool.addresses();
-        for (index, address) in (0_u64..).zip(&addresses) {
-            pool.sync(*address, index * 10, U256::from(1_000 - index)).unwrap();
-        }
-        (pool, addresses)
-    }
-
-    #[test]
-    fn nobody_sends_before_its_nonce_was_read() {
-        let pool = pool(2, 0);
-        assert_eq!(pool.lease(U256::ZERO).unwrap_err().reason, SkipReason::NoOperator);
-        assert_eq!(pool.unsynced(), pool.addresses());
-        let who = pool.addresses()[1];
-        assert_eq!(pool.sync(who, 4, U256::ONE).unwrap(), Synced { previous_nonce: None, free: true });
-        let lease = pool.lease(U256::ZERO).unwrap();
-        assert_eq!((lease.address(), lease.nonce()), (who, 4));
-        assert_eq!(lease.nonces().take(3).collect::<Vec<_>>(), [4, 5, 6]);
-    }
-
-    #[test]
-    fn an_operator_has_one_owner_and_the_pool_runs_dry_with_a_reason() {
-        let (pool, addresses) = synced(3, 0);
-        let leases: Vec<Lease> = (0..3).map(|_| pool.lease(U256::ZERO).unwrap()).collect();
-        assert_eq!(leases.iter().map(Lease::address).collect::<Vec<_>>(), addresses, "the richest first");
-        let skip = pool.lease(U256::ZERO).unwrap_err();
-        assert_eq!(skip.reason, SkipReason::NoOperator);
-        assert!(skip.detail.starts_with("3 in flight"), "{skip}");
-        assert_eq!(pool.count(OperatorState::Leased), 3);
-    }
-
-    #[test]
-    fn unsent_gives_the_same_nonce_back() {
-        let (pool, addresses) = synced(1, 0);
-        pool.lease(U256::ZERO).unwrap().release_unsent();
-        let again = pool.lease(U256::ZERO).unwrap();
-        assert_eq!((again.address(), again.nonce()), (addresses[0], 0));
-    }
-
-    #[test]
-    fn decided_and_dropped_leases_need_the_chains_word() {
-        let (pool, addresses) = synced(1, 0);
-        pool.lease(U256::ZERO).unwrap().release_decided();
-        assert_eq!(pool.count(OperatorState::Unsynced), 1);
-        assert!(pool.lease(U256::ZERO).is_err());
-        assert_eq!(pool.sync(addresses[0], 1, U256::from(900)).unwrap(), Synced { previous_nonce: Some(0), free: true });
-        let lease = pool.lease(U256::ZERO).unwrap();
-        assert_eq!(lease.nonce(), 1);
-        drop(lease);
-        assert!(pool.lease(U256::ZERO).is_err());
-    }
-
-    #[test]
-    fn a_sync_does_not_move_the_nonce_under_a_bundle() {
-        let (pool, addresses) = synced(1, 0);
-        let lease = pool.lease(U256::ZERO).unwrap();
-        assert_eq!(pool.sync(addresses[0], 9, U256::from(1)).unwrap(), Synced { previous_nonce: Some(0), free: false });
-        assert!(pool.lease(U256::ZERO).is_err());
-        lease.release_unsent();
-        assert_eq!(pool.lease(U256::ZERO).unwrap().nonce(), 0);
-    }
-
-    #[test]
-    fn a_reorg_may_take_nonces_back() {
-        let (pool, addresses) = synced(1, 0);
-        pool.sync(addresses[0], 7, U256::ONE).unwrap();
-        assert_eq!(pool.sync(addresses[0], 6, U256::ONE).unwrap().previous_nonce, Some(7));
-        assert_eq!(pool.lease(U256::ZERO).unwrap().nonce(), 6);
-    }
-
-    #[test]
-    fn floor_and_need_are_both_kept() {
-        let (pool, addresses) = synced(2, 1_000);
-        assert_eq!(pool.lease(U256::from(1)).unwrap().address(), addresses[0], "999 is below the floor, 1000 is not");
-        pool.sync(addresses[0], 0, U256::from(5_000)).unwrap();
-        assert!(pool.lease(U256::from(5_001)).unwrap_err().detail.contains("2 with less than 5001 wei"));
-        assert!(pool.lease(U256::from(5_000)).is_ok());
-    }
-
-    #[test]
-    fn strangers_and_doubles_are_refused() {
-        let (pool, addresses) = synced(1, 0);
-        assert_eq!(pool.sync(Address::ZERO, 0, U256::ZERO), Err(UnknownOperator(Address::ZERO)));
-        let key = OperatorKey::from(key_from_hex(&format!("{:064x}", 1)).unwrap());
-        assert!(matches!(Operators::new(vec![key.clone(), key], U256::ZERO), Err(KeyError::Duplicate(who)) if who == addresses[0]));
-    }
-
-    #[tokio::test]
-    async fn several_transactions_of_one_operator_in_one_bundle() {
-        let (pool, addresses) = synced(1, 0);
-        let lease = pool.lease(U256::ZERO).unwrap();
-        for nonce in lease.nonces().take(2) {
-            let sealed = pool.seal(&lease, TxEip1559 { nonce, chain_id: 1, ..TxEip1559::default() }).await.unwrap();
-            assert_eq!(sealed.sender(), addresses[0]);
-        }
-    }
-}
+#[path = "operators_tests.rs"]
+mod tests;

@@ -81,10 +81,8 @@ mod tests {
         let other = transfer(BOB, BOB, SAFE, U256::from(9));
         let signature = Transfer::SIGNATURE_HASH;
         // An NFT's transfer has the value as a fourth topic.
-        let nft = Log {
-            address: TOKEN,
-            data: LogData::new_unchecked(vec![signature, BOB.into_word(), SAFE.into_word(), B256::with_last_byte(1)], Bytes::new()),
-        };
+        let nft =
+            Log { address: TOKEN, data: LogData::new_unchecked(vec![signature, BOB.into_word(), SAFE.into_word(), B256::with_last_byte(1)], Bytes::new()) };
         let short = Log { address: TOKEN, data: LogData::new_unchecked(vec![signature, BOB.into_word(), SAFE.into_word()], Bytes::new()) };
         let nothing = Log { address: TOKEN, data: LogData::new_unchecked(vec![], Bytes::new()) };
         assert_eq!(token_gain(&[other, nft, short, nothing], TOKEN, SAFE), Some(I256::ZERO));

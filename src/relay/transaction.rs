@@ -6,7 +6,7 @@
 //!                                          └─ placeholder(sender)        simulation only, no signature is computed
 //! ```
 
-use super::OperatorKey;
+use super::{Fees, OperatorKey};
 use crate::{
     fork::SimTx,
     plan::{Skip, SkipReason},
@@ -19,9 +19,6 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use std::{fmt, sync::Arc};
-
-/// The most gas that one transaction may ask for since Osaka (EIP-7825).
-pub const MAX_TX_GAS: u64 = 16_777_216;
 
 /// Why a transaction could not be built or sealed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +41,17 @@ pub enum TransactionError {
     /// The signer answered with something that is no signature.
     #[error("the signature recovers to nobody")]
     Signature(#[source] SignatureError),
+    /// Only EIP-1559 transactions are built here.
+    #[error("the simulated transaction is not of our kind")]
+    NotOurs,
+    /// The transaction's nonce lies before those that the bundle owns.
+    #[error("nonce {nonce} lies before the leased nonce {leased}")]
+    NonceNotLeased {
+        /// The transaction's.
+        nonce: u64,
+        /// The first one leased.
+        leased: u64,
+    },
     /// The signer answered for another account.
     #[error("the signature belongs to {actual}, not to {expected}")]
     WrongSigner {
@@ -60,61 +68,9 @@ impl TransactionError {
     pub fn skip(&self) -> Skip {
         let reason = match self {
             Self::GasAboveLimit { .. } | Self::FeeOverflow => SkipReason::TooExpensive,
-            Self::Signer(_) | Self::Signature(_) | Self::WrongSigner { .. } => SkipReason::SubmissionFailed,
+            Self::Signer(_) | Self::Signature(_) | Self::NotOurs | Self::NonceNotLeased { .. } | Self::WrongSigner { .. } => SkipReason::SubmissionFailed,
         };
         Skip::new(reason, self.to_string())
-    }
-}
-
-/// The gas limit for a simulated transaction: a quarter more than used, rounded up, at most [`MAX_TX_GAS`] and the block's
-/// limit. A quarter covers the largest possible refund (a fifth of what is spent before it).
-pub fn gas_limit(simulated: u64, block_gas_limit: u64) -> Result<u64, TransactionError> {
-    let limit = MAX_TX_GAS.min(block_gas_limit);
-    if simulated > limit {
-        return Err(TransactionError::GasAboveLimit { simulated, limit });
-    }
-    Ok(simulated.saturating_add(simulated.div_ceil(4)).min(limit))
-}
-
-/// The highest base fee that `blocks` full blocks can lead to, one after the other: an eighth more each, rounded up, and a
-/// little more where the gas limit is odd.
-pub fn worst_base_fee(base_fee: u64, block_gas_limit: u64, blocks: u32) -> Result<u64, TransactionError> {
-    let gas_target = u128::from(block_gas_limit / 2).max(1);
-    let mut fee = u128::from(base_fee);
-    for _ in 0..blocks {
-        // A full block uses at most target + 1 above its target; EIP-1559 raises by at least one wei.
-        let growth = gas_target.checked_add(1).and_then(|used| used.checked_mul(fee)).ok_or(TransactionError::FeeOverflow)?;
-        let step = gas_target.checked_mul(8).ok_or(TransactionError::FeeOverflow)?;
-        fee = fee.checked_add(growth.div_ceil(step).max(1)).ok_or(TransactionError::FeeOverflow)?;
-        if fee > u128::from(u64::MAX) {
-            return Err(TransactionError::FeeOverflow);
-        }
-    }
-    u64::try_from(fee).map_err(|_| TransactionError::FeeOverflow)
-}
-
-/// What a transaction offers per gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fees {
-    /// The most wei per gas, base fee and priority fee together.
-    pub max_fee: u128,
-    /// Wei per gas to the fee recipient.
-    pub priority_fee: u128,
-}
-
-impl Fees {
-    /// Fees that pay `priority_fee` in full up to the base fee `worst_base_fee` of the target block. With the base fee as
-    /// simulated the transaction pays exactly that base fee plus the priority fee: the rest of the cap is not spent.
-    pub fn for_target(worst_base_fee: u64, priority_fee: u128) -> Result<Self, TransactionError> {
-        let max_fee = u128::from(worst_base_fee).checked_add(priority_fee).ok_or(TransactionError::FeeOverflow)?;
-        Ok(Self { max_fee, priority_fee })
-    }
-
-    /// Wei per gas paid at this base fee; `None` when the cap is below it.
-    #[must_use]
-    pub fn effective(&self, base_fee: u64) -> Option<u128> {
-        let room = self.max_fee.checked_sub(u128::from(base_fee))?;
-        u128::from(base_fee).checked_add(room.min(self.priority_fee))
     }
 }
 
@@ -170,6 +126,17 @@ impl SealedTx {
     pub async fn sign(mut tx: TxEip1559, operator: &OperatorKey) -> Result<Self, TransactionError> {
         let signature = operator.sign(&mut tx).await?;
         Ok(Self::from_parts(tx, signature, operator.address()))
+    }
+
+    /// Signs what was simulated under a placeholder: every field but the signature stays as it ran.
+    pub async fn sign_simulated(simulated: &SimTx, operator: &OperatorKey) -> Result<Self, TransactionError> {
+        if simulated.signer() != operator.address() {
+            return Err(TransactionError::WrongSigner { expected: simulated.signer(), actual: operator.address() });
+        }
+        let TxEnvelope::Eip1559(signed) = simulated.inner() else {
+            return Err(TransactionError::NotOurs);
+        };
+        Self::sign(signed.tx().clone(), operator).await
     }
 
     /// `sender` must be who made `signature`; both ways to get here know.
@@ -247,16 +214,8 @@ impl fmt::Debug for ThrowAwayKey {
 mod tests {
     use super::*;
     use crate::relay::key_from_hex;
-    use alloy::{
-        consensus::transaction::SignerRecoverable,
-        eips::{
-            Decodable2718,
-            eip1559::{BaseFeeParams, calc_next_block_base_fee},
-        },
-        network::TxSigner,
-    };
+    use alloy::{consensus::transaction::SignerRecoverable, eips::Decodable2718, network::TxSigner};
     use futures::future::BoxFuture;
-    use proptest::prelude::*;
 
     fn template() -> TxTemplate {
         TxTemplate {
@@ -298,6 +257,11 @@ mod tests {
     }
 
     #[test]
+    fn the_most_it_costs() {
+        assert_eq!(template().max_cost(), U256::from(700_000_u64) * U256::from(21_000_000_000_u64));
+    }
+
+    #[test]
     fn a_throw_away_key_seals_for_real() {
         let key = ThrowAwayKey::random();
         let sealed = key.seal(template().unsigned(0)).unwrap();
@@ -313,6 +277,16 @@ mod tests {
         assert!(sim.inner().encoded_2718().len().abs_diff(sealed.raw().len()) <= 2, "leading zeros of r and s only");
     }
 
+    #[tokio::test]
+    async fn signing_what_was_simulated_changes_the_signature_only() {
+        let simulated = placeholder(template().unsigned(5), operator().address());
+        let sealed = SealedTx::sign_simulated(&simulated, &operator()).await.unwrap();
+        assert_eq!(sealed.tx().inner().as_eip1559().unwrap().tx(), simulated.inner().as_eip1559().unwrap().tx());
+        assert_eq!(sealed.sender(), operator().address());
+        let other = placeholder(template().unsigned(5), Address::repeat_byte(7));
+        assert!(matches!(SealedTx::sign_simulated(&other, &operator()).await, Err(TransactionError::WrongSigner { .. })));
+    }
+
     #[derive(Debug)]
     struct LyingSigner(PrivateKeySigner);
 
@@ -321,10 +295,7 @@ mod tests {
             Address::repeat_byte(0x11)
         }
 
-        fn sign_transaction<'me, 'tx, 'out>(
-            &'me self,
-            tx: &'tx mut dyn SignableTransaction<Signature>,
-        ) -> BoxFuture<'out, alloy::signers::Result<Signature>>
+        fn sign_transaction<'me, 'tx, 'out>(&'me self, tx: &'tx mut dyn SignableTransaction<Signature>) -> BoxFuture<'out, alloy::signers::Result<Signature>>
         where
             'me: 'out,
             'tx: 'out,
@@ -339,52 +310,5 @@ mod tests {
         let error = SealedTx::sign(template().unsigned(0), &key).await.unwrap_err();
         assert!(matches!(error, TransactionError::WrongSigner { .. }));
         assert_eq!(error.skip().reason, SkipReason::SubmissionFailed);
-    }
-
-    #[test]
-    fn gas_limits_have_a_quarter_to_spare_and_a_cap() {
-        assert_eq!(gas_limit(400_000, 30_000_000).unwrap(), 500_000);
-        assert_eq!(gas_limit(400_001, 30_000_000).unwrap(), 500_002);
-        assert_eq!(gas_limit(16_000_000, 30_000_000).unwrap(), MAX_TX_GAS);
-        assert_eq!(gas_limit(MAX_TX_GAS, 30_000_000).unwrap(), MAX_TX_GAS);
-        assert_eq!(gas_limit(900_000, 1_000_000).unwrap(), 1_000_000);
-        let error = gas_limit(MAX_TX_GAS + 1, 30_000_000).unwrap_err();
-        assert_eq!(error.skip().reason, SkipReason::TooExpensive);
-        assert!(gas_limit(1_000_001, 1_000_000).is_err());
-    }
-
-    #[test]
-    fn fees_pay_the_priority_fee_in_full_at_the_worst_base_fee() {
-        let fees = Fees::for_target(100, 7).unwrap();
-        assert_eq!(fees.effective(100), Some(107));
-        assert_eq!(fees.effective(80), Some(87));
-        assert_eq!(fees.effective(103), Some(107));
-        assert_eq!(fees.effective(108), None);
-        assert!(Fees::for_target(1, u128::MAX).is_err());
-    }
-
-    #[test]
-    fn base_fees_at_the_edges() {
-        assert_eq!(worst_base_fee(1_000, 30_000_000, 0).unwrap(), 1_000);
-        assert_eq!(worst_base_fee(0, 30_000_000, 1).unwrap(), 1);
-        assert!(worst_base_fee(u64::MAX, 30_000_000, 1).is_err());
-        assert_eq!(template().max_cost(), U256::from(700_000_u64) * U256::from(21_000_000_000_u64));
-    }
-
-    proptest! {
-        #[test]
-        fn no_block_raises_the_base_fee_above_the_worst(
-            base in 0_u64..u64::MAX / 16, limit in 5_000_u64..100_000_000, blocks in 0_u32..8, full in 0_u64..=100,
-        ) {
-            let worst = worst_base_fee(base, limit, blocks).unwrap();
-            let mut fee = base;
-            for _ in 0..blocks {
-                fee = calc_next_block_base_fee(limit / 100 * full + limit % 100 * u64::from(full == 100), limit, fee, BaseFeeParams::ethereum());
-            }
-            prop_assert!(fee <= worst, "{fee} > {worst}");
-            if full == 100 && base > 1_000_000 {
-                prop_assert!(worst - fee <= fee / 1_000 + 100, "{worst} is far above {fee}");
-            }
-        }
     }
 }

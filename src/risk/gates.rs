@@ -152,9 +152,7 @@ impl Gates {
 
     fn gas_affordable(&self, gas_price: u128) -> Result<(), Skip> {
         match self.limits.max_gas_price {
-            Some(most) if gas_price > most => {
-                Err(Skip::new(SkipReason::TooExpensive, format!("gas costs {gas_price} wei, the limit is {most}")))
-            }
+            Some(most) if gas_price > most => Err(Skip::new(SkipReason::TooExpensive, format!("gas costs {gas_price} wei, the limit is {most}"))),
             Some(_) | None => Ok(()),
         }
     }

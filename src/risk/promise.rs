@@ -31,19 +31,13 @@ impl Promise {
         let wanted = tolerance.complement().of_up(predicted);
         let min_gain = wanted.max(Self::floor(predicted, value_wei, cost)?);
         if min_gain > predicted {
-            return Err(Skip::new(
-                SkipReason::Unprofitable,
-                format!("gas and payment need a gain of {min_gain} units, {predicted} are predicted"),
-            ));
+            return Err(Skip::new(SkipReason::Unprofitable, format!("gas and payment need a gain of {min_gain} units, {predicted} are predicted")));
         }
         Ok(Self { min_gain })
     }
 
     fn floor(predicted: U256, value_wei: U256, cost: Cost) -> Result<U256, Skip> {
-        let wei = cost
-            .gas_wei
-            .checked_add(cost.payment_wei)
-            .ok_or_else(|| Skip::new(SkipReason::TooExpensive, "gas and payment exceed 256 bits"))?;
+        let wei = cost.gas_wei.checked_add(cost.payment_wei).ok_or_else(|| Skip::new(SkipReason::TooExpensive, "gas and payment exceed 256 bits"))?;
         if wei.is_zero() {
             return Ok(U256::ZERO);
         }
@@ -51,8 +45,7 @@ impl Promise {
             return Err(Skip::new(SkipReason::Unpriced, "the predicted gain has no value in wei"));
         }
         // `None` here means more tokens than 256 bits can count: more than any gain.
-        mul_div_up(wei, predicted, value_wei)
-            .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("{wei} wei are more than any gain of the token")))
+        mul_div_up(wei, predicted, value_wei).ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("{wei} wei are more than any gain of the token")))
     }
 }
 

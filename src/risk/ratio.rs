@@ -96,7 +96,7 @@ fn wide(value: U256) -> U512 {
     U512::from(value)
 }
 
-fn narrow(value: U512) -> Option<U256> {
+const fn narrow(value: U512) -> Option<U256> {
     U256::checked_from_limbs_slice(value.as_limbs())
 }
 
