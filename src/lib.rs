@@ -35,4 +35,6 @@ pub mod flash;
 pub mod fork;
 pub mod plan;
 pub mod protocols;
+pub mod relay;
+pub mod risk;
 pub mod venues;
