@@ -1,1 +1,21 @@
 //! Morpho Blue and Moolah: one adapter, two flavours.
+//!
+//! ```text
+//! logs ─▶ discovery ─▶ who has debt
+//! storage, oracle, rate model ─▶ reading (accrued totals, price) ─▶ boundary ─▶ confirm ─▶ sizes ─▶ terms ─▶ step
+//!                                            maths: the same figures as the contract, to the last unit
+//! ```
+//!
+//! Singletons that hold isolated markets: one collateral, one debt, one oracle, one rate model. Anyone may liquidate an insolvent
+//! position by any amount; the contract hands over the collateral first, calls back, and pulls the payment after that, so no
+//! capital is needed. `docs/morpho.md` says what is exact and what is asked on chain.
+
+mod flavor;
+pub mod maths;
+mod revert;
+mod state;
+pub mod storage;
+
+pub use flavor::{Flavor, Layout, MoolahLayout};
+pub use revert::MorphoRevert;
+pub use state::{MarketParams, MarketState, Position};
