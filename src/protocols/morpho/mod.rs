@@ -10,6 +10,8 @@
 //! position by any amount; the contract hands over the collateral first, calls back, and pulls the payment after that, so no
 //! capital is needed. `docs/morpho.md` says what is exact and what is asked on chain.
 
+mod abi;
+pub mod discovery;
 mod flavor;
 pub mod maths;
 mod revert;
