@@ -1,6 +1,6 @@
 //! What differs between Morpho Blue and Moolah, in one place.
 
-use alloy::primitives::{FixedBytes, U256, b256, B256};
+use alloy::primitives::{B256, FixedBytes, b256};
 use serde::{Deserialize, Serialize};
 
 /// Which of the two systems a contract is.
@@ -92,15 +92,6 @@ impl Flavor {
         match self {
             Self::MorphoBlue => FixedBytes([0x05, 0xb4, 0x59, 0x1c]),
             Self::Moolah => FixedBytes([0x5b, 0x66, 0xa6, 0x8d]),
-        }
-    }
-
-    /// The largest loan-to-value that a market may have, exclusive for Morpho Blue.
-    #[must_use]
-    pub fn allows_lltv(self, lltv: U256) -> bool {
-        match self {
-            Self::MorphoBlue => lltv < super::maths::fixed::WAD,
-            Self::Moolah => lltv <= super::maths::fixed::WAD,
         }
     }
 }

@@ -11,13 +11,21 @@
 //! capital is needed. `docs/morpho.md` says what is exact and what is asked on chain.
 
 mod abi;
+mod adapter;
+mod ask;
 pub mod discovery;
 mod flavor;
 pub mod maths;
+mod reading;
 mod revert;
+mod sizing;
+mod skip;
 mod state;
 pub mod storage;
 
+pub use adapter::{DEFAULT_MIN_DEBT, Morpho, MorphoSetup};
 pub use flavor::{Flavor, Layout, MoolahLayout};
+pub use reading::MorphoMarket;
 pub use revert::MorphoRevert;
+pub use sizing::Offers;
 pub use state::{MarketParams, MarketState, Position};
