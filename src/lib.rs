@@ -38,3 +38,4 @@ pub mod protocols;
 pub mod relay;
 pub mod risk;
 pub mod venues;
+pub mod drivers;

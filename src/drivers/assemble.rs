@@ -52,7 +52,6 @@ fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
     if !config.markets.is_empty() {
         setup.markets = Some(config.markets.iter().copied().map(MarketId).collect::<BTreeSet<_>>());
     }
-    setup.min_debt_of_token = config.min_debt.clone();
     Arc::new(Morpho::new(setup))
 }
 
@@ -60,7 +59,7 @@ fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
 #[must_use]
 pub fn lenders(config: &Config) -> Vec<Arc<dyn Lender>> {
     let flash = &config.flash;
-    let morpho = flash.morpho_blue.map(|address| MorphoLender::new("morpho_blue", address, MorphoFlavour::MorphoBlue));
+    let morpho = flash.morpho_blue.map(|address| MorphoLender::new("morpho_blue", address, MorphoFlavour::Morpho));
     let moolah = flash.moolah.map(|address| MorphoLender::new("moolah", address, MorphoFlavour::Moolah));
     morpho.into_iter().chain(moolah).map(|lender| Arc::new(lender) as Arc<dyn Lender>).collect()
 }
@@ -88,6 +87,13 @@ pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBloc
         limits: RouterLimits { max_hops: config.venues.max_hops, ..RouterLimits::default() },
         lenders: lenders(config),
     })
+}
+
+/// No venues and no lenders: what there is before the first market is known.
+#[must_use]
+pub fn no_marketplace() -> Marketplace {
+    let probe = Probe::new(executor::probe_artifact().runtime_code.clone());
+    Marketplace { graph: Arc::new(Graph::new(Vec::new())), probe, limits: RouterLimits::default(), lenders: Vec::new() }
 }
 
 /// Each market's pair, and each of its tokens against WETH.

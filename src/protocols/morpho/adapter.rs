@@ -1,7 +1,7 @@
 //! The adapter: [`Protocol`] for one deployment of either flavour.
 
 use super::{
-    Flavor, MorphoMarket, Position,
+    Flavor, MorphoMarket, Position, abi,
     discovery::{MorphoDiscoverer, topics},
     maths::{
         health::{Trigger, debt, trigger_price},
@@ -17,9 +17,12 @@ use crate::{
     plan::{
         Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey,
     },
-    protocols::{Discoverer, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
+    protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
 };
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    sol_types::SolEvent,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -178,6 +181,17 @@ impl Protocol for Morpho {
 
     fn discoverer(&self) -> Box<dyn Discoverer> {
         Box::new(MorphoDiscoverer::new(self.setup.flavor, self.setup.contract, self.setup.markets.clone()))
+    }
+
+    fn acted_on(&self, market: MarketId, key: TargetKey) -> Vec<ActionLog> {
+        let TargetKey::Account(borrower) = key else { return Vec::new() };
+        // Liquidate(id, caller, borrower, ..): whoever the caller was.
+        let topics = vec![Some(abi::Liquidate::SIGNATURE_HASH), Some(market.0), None, Some(borrower.into_word())];
+        vec![ActionLog { address: self.setup.contract, topics }]
+    }
+
+    fn contracts(&self) -> Vec<Address> {
+        vec![self.setup.contract]
     }
 
     fn funding(&self) -> &'static [Funding] {
