@@ -21,6 +21,8 @@ mod recorder;
 mod roll;
 mod runner;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod view;
 
