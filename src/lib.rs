@@ -1,6 +1,7 @@
 //! Harrier: a liquidation searcher that proves each profit in a local EVM before it is sent.
 
 pub mod chain;
+pub mod devnet;
 pub mod executor;
 pub mod fork;
 pub mod plan;

@@ -1,0 +1,28 @@
+//! A local chain with real contracts, its own public mempool, and relays that behave like the real ones.
+//!
+//! ```text
+//! searcher ──▶ front: JSON-RPC, mempool, relays ──▶ builder ──▶ anvil
+//! tests, demo ──▶ Devnet: build_block, faults, people, prices
+//! ```
+//!
+//! anvil can't be public mempool and builder at once, so the mempool lives in front of it and anvil's own is empty between
+//! blocks. What a searcher meets is what it meets on mainnet: pending transactions are announced, bundles are not; a
+//! block is bundles first, then transactions by tip; it is 12 seconds after its parent and its base fee follows EIP-1559.
+
+mod anvil;
+mod builder;
+pub mod front;
+mod node;
+pub mod relay;
+mod report;
+mod trial;
+
+pub use anvil::{AnvilError, GENESIS_TIME, HARDFORK, solidity_folder};
+pub use builder::BuildError;
+pub use front::{FrontConfig, FrontCounters};
+pub use node::{Node, NodeError};
+pub use relay::{Fault, Relay, RelayCounters};
+pub use report::{BlockReport, IncludedBundle, RejectedBundle, Rejection};
+
+/// Seconds between a block and its parent.
+pub const SLOT_SECONDS: u64 = 12;
