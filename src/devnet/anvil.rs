@@ -1,9 +1,6 @@
 //! Finding and running anvil. The process belongs to its handle and ends with it.
 
-use alloy::{
-    node_bindings::{Anvil, AnvilInstance},
-    primitives::Address,
-};
+use alloy::node_bindings::{Anvil, AnvilInstance};
 use std::path::{Path, PathBuf};
 
 /// The hardfork of every devnet. Osaka, because mainnet runs it: a transaction may have at most 16,777,216 gas, and
@@ -40,8 +37,6 @@ pub enum AnvilError {
 pub struct AnvilOptions {
     /// The chain id.
     pub chain_id: u64,
-    /// Who gets tips and payments.
-    pub fee_recipient: Address,
     /// Base fee of the first block, wei per gas.
     pub base_fee: u64,
     /// Gas of a block.

@@ -10,17 +10,23 @@
 //! block is bundles first, then transactions by tip; it is 12 seconds after its parent and its base fee follows EIP-1559.
 
 mod anvil;
+mod artifacts;
 mod builder;
+mod chain;
 pub mod front;
 mod node;
+pub mod people;
 pub mod relay;
 mod report;
 mod trial;
 
 pub use anvil::{AnvilError, GENESIS_TIME, HARDFORK, solidity_folder};
+pub use artifacts::{Artifact, ArtifactError};
 pub use builder::BuildError;
+pub use chain::{Chain, ChainConfig, DevnetError};
 pub use front::{FrontConfig, FrontCounters};
-pub use node::{Node, NodeError};
+pub use node::{Node, NodeError, Receipt};
+pub use people::Person;
 pub use relay::{Fault, Relay, RelayCounters};
 pub use report::{BlockReport, IncludedBundle, RejectedBundle, Rejection};
 

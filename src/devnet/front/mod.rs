@@ -331,6 +331,13 @@ impl Front {
         Ok(hash)
     }
 
+    /// An account's next nonce, public transactions that wait counted.
+    pub async fn next_nonce(&self, account: Address) -> Result<u64, NodeError> {
+        let _open = self.gate.read().await;
+        let nonce = self.node.nonce(account).await?;
+        Ok(self.state.lock().pool.next_nonce(account, nonce))
+    }
+
     /// Everybody who has public transactions waiting.
     pub(super) fn pool_senders(&self) -> Vec<Address> {
         self.state.lock().pool.senders()
