@@ -181,6 +181,9 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// Ways to pay, the preferred one first.
     fn funding(&self) -> &'static [Funding];
 
+    /// The contracts that its actions call, so that nobody lends from one that such a call locks.
+    fn contracts(&self) -> Vec<Address>;
+
     /// Contracts that a plan's generic call steps must be allowed to reach.
     fn call_targets(&self) -> Vec<Address> {
         Vec::new()

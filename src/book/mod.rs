@@ -1,0 +1,210 @@
+//! Known markets and targets, ordered by distance to the boundary.
+//!
+//! ```text
+//! Found ─▶ [new, unread] ─refresh(view, block)─▶ shelf of a market: ordered keys │ dust │ no collateral │ unordered
+//! state diff ─▶ index (facet ─▶ values) ─▶ what is stale
+//! boundary ──▶ beyond(): the range above it, O(log n + k)
+//! ```
+//!
+//! A price move shifts the boundary, not the keys, so it costs the positions that crossed and nothing else.
+
+mod index;
+mod shelf;
+
+pub use index::{Stale, ValueRef};
+pub use shelf::{Shelf, TargetEntry};
+
+use crate::{
+    fork::{ReadSet, StateDiff, TargetBlock, View},
+    plan::{MarketId, TargetKey},
+    protocols::{Found, MarketReading, OrderKey, Protocol, Read, Screen, TargetReading},
+};
+use alloy::primitives::Address;
+use index::Index;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A market of one of the book's protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MarketRef {
+    /// Place of the protocol in [`Book::protocols`].
+    pub protocol: usize,
+    /// The market.
+    pub market: MarketId,
+}
+
+/// What a refresh did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Markets that were read.
+    pub markets: usize,
+    /// Targets that were read.
+    pub targets: usize,
+    /// Values that the fork could not give: they stay stale and are tried again at the next refresh.
+    pub failed: Vec<String>,
+}
+
+/// All known markets and targets.
+#[derive(Debug)]
+pub struct Book {
+    protocols: Vec<Arc<dyn Protocol>>,
+    shelves: BTreeMap<MarketRef, Shelf>,
+    index: Index,
+    /// Values that are known to exist and were not read since they changed.
+    unread: Stale,
+}
+
+impl Book {
+    /// An empty book over these protocols.
+    #[must_use]
+    pub fn new(protocols: Vec<Arc<dyn Protocol>>) -> Self {
+        Self { protocols, shelves: BTreeMap::new(), index: Index::default(), unread: Stale::default() }
+    }
+
+    /// The protocols, in the order that [`MarketRef::protocol`] counts.
+    #[must_use]
+    pub fn protocols(&self) -> &[Arc<dyn Protocol>] {
+        &self.protocols
+    }
+
+    /// The protocol of a market.
+    #[must_use]
+    pub fn protocol(&self, market: MarketRef) -> Option<&Arc<dyn Protocol>> {
+        self.protocols.get(market.protocol)
+    }
+
+    /// Notes that something exists, or may have changed, and has to be read at the next refresh.
+    pub fn found(&mut self, protocol: usize, found: Found) {
+        match found {
+            Found::Market(market) => {
+                let market = MarketRef { protocol, market };
+                self.shelves.entry(market).or_default();
+                self.unread.markets.insert(market);
+            }
+            Found::Target(market, key) => {
+                let market = MarketRef { protocol, market };
+                self.shelves.entry(market).or_default();
+                self.unread.targets.insert((market, key));
+            }
+        }
+    }
+
+    /// Notes what a state diff made stale, to be read at the next refresh.
+    pub fn changed(&mut self, diff: &StateDiff) {
+        let stale = self.index.stale(diff);
+        self.unread.markets.extend(stale.markets);
+        self.unread.targets.extend(stale.targets);
+    }
+
+    /// The values that a state diff makes stale.
+    #[must_use]
+    pub fn stale(&self, diff: &StateDiff) -> Stale {
+        self.index.stale(diff)
+    }
+
+    /// Whether any value was read from a facet of this account.
+    #[must_use]
+    pub fn reads_account(&self, address: &Address) -> bool {
+        self.index.reads_account(address)
+    }
+
+    /// Every facet that some value was read from: what the fork must keep warm.
+    #[must_use]
+    pub fn live_reads(&self) -> ReadSet {
+        self.index.facets()
+    }
+
+    /// The facets that the unread targets need, so that they can be fetched in few requests.
+    #[must_use]
+    pub fn wanted(&self) -> ReadSet {
+        let mut wanted = ReadSet::default();
+        for (market, key) in &self.unread.targets {
+            if let Some(protocol) = self.protocol(*market) {
+                wanted.extend(&protocol.target_facets(market.market, *key));
+            }
+        }
+        wanted
+    }
+
+    /// Reads what is unread or stale, and every market whose value depends on the target block.
+    pub fn refresh(&mut self, view: &View, block: &TargetBlock) -> Refreshed {
+        let mut done = Refreshed::default();
+        let unread = std::mem::take(&mut self.unread);
+
+        for (market, key) in unread.targets {
+            let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
+            match protocol.read_target(view, market.market, key) {
+                Ok(read) => {
+                    done.targets += 1;
+                    self.place(market, key, read);
+                }
+                Err(error) => {
+                    done.failed.push(format!("{} {} {key}: {error}", protocol.id(), market.market));
+                    self.unread.targets.insert((market, key));
+                }
+            }
+        }
+
+        let due: Vec<MarketRef> = self
+            .shelves
+            .iter()
+            .filter(|(market, shelf)| unread.markets.contains(market) || shelf.is_due(block))
+            .map(|(market, _)| *market)
+            .collect();
+        for market in due {
+            let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
+            match protocol.read_market(view, block, market.market) {
+                Ok(read) => {
+                    done.markets += 1;
+                    self.index.replace(ValueRef::Market(market), &read.reads);
+                    if let Some(shelf) = self.shelves.get_mut(&market) {
+                        shelf.set_reading(block, read);
+                    }
+                }
+                Err(error) => {
+                    done.failed.push(format!("{} {}: {error}", protocol.id(), market.market));
+                    self.unread.markets.insert(market);
+                }
+            }
+        }
+        done
+    }
+
+    fn place(&mut self, market: MarketRef, key: TargetKey, read: Read<TargetReading>) {
+        let shelf = self.shelves.entry(market).or_default();
+        let closed = matches!(&read.value, Ok(reading) if reading.key == OrderKey::Closed);
+        if closed {
+            shelf.remove(&key);
+            self.index.forget(ValueRef::Target(market, key));
+        } else {
+            self.index.replace(ValueRef::Target(market, key), &read.reads);
+            shelf.place(key, read.value);
+        }
+    }
+
+    /// All markets with what is known of them.
+    pub fn markets(&self) -> impl Iterator<Item = (MarketRef, &Shelf)> {
+        self.shelves.iter().map(|(market, shelf)| (*market, shelf))
+    }
+
+    /// One market.
+    #[must_use]
+    pub fn shelf(&self, market: MarketRef) -> Option<&Shelf> {
+        self.shelves.get(&market)
+    }
+
+    /// How many targets are known.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        self.shelves.values().map(Shelf::len).sum()
+    }
+
+    /// The targets of a market that a reading puts beyond the boundary, those without an order included.
+    #[must_use]
+    pub fn beyond(&self, market: MarketRef, reading: &MarketReading) -> Vec<TargetKey> {
+        let Some(shelf) = self.shelves.get(&market) else { return Vec::new() };
+        match reading.screen {
+            Screen::Ordered { boundary } => shelf.above(boundary),
+            Screen::OnStale => shelf.all(),
+        }
+    }
+}

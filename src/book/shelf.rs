@@ -1,0 +1,159 @@
+//! The targets of one market, in order.
+
+use crate::{
+    fork::TargetBlock,
+    plan::{Skip, TargetKey},
+    protocols::{MarketReading, OrderKey, Read, TargetReading},
+};
+use alloy::primitives::U256;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+/// A target as it was last read.
+#[derive(Clone, Debug)]
+pub struct TargetEntry {
+    /// Its figures, or why they could not be read.
+    pub reading: Result<TargetReading, Skip>,
+}
+
+impl TargetEntry {
+    fn order_key(&self) -> OrderKey {
+        self.reading.as_ref().map_or(OrderKey::Unordered, |reading| reading.key)
+    }
+}
+
+/// The targets of one market: ordered where there is an order, listed apart where there is none.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    targets: BTreeMap<TargetKey, TargetEntry>,
+    ordered: BTreeSet<(U256, TargetKey)>,
+    apart: BTreeSet<TargetKey>,
+    reading: Option<Read<MarketReading>>,
+    /// Number and timestamp of the target block that the reading is for.
+    read_for: Option<(u64, u64)>,
+}
+
+impl Shelf {
+    pub(super) fn set_reading(&mut self, block: &TargetBlock, reading: Read<MarketReading>) {
+        self.reading = Some(reading);
+        self.read_for = Some((block.number, block.timestamp));
+    }
+
+    /// Whether the market must be read for this target block: never read, or its value depends on the block.
+    pub(super) fn is_due(&self, block: &TargetBlock) -> bool {
+        match (&self.reading, self.read_for) {
+            (Some(read), Some(read_for)) => read_for != (block.number, block.timestamp) && read.reads.reads_environment(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn place(&mut self, key: TargetKey, reading: Result<TargetReading, Skip>) {
+        self.remove(&key);
+        let entry = TargetEntry { reading };
+        match entry.order_key() {
+            OrderKey::Ratio(ratio) => {
+                self.ordered.insert((ratio, key));
+            }
+            OrderKey::Unordered | OrderKey::Dust | OrderKey::NoCollateral => {
+                self.apart.insert(key);
+            }
+            OrderKey::Closed => return,
+        }
+        self.targets.insert(key, entry);
+    }
+
+    pub(super) fn remove(&mut self, key: &TargetKey) {
+        if let Some(entry) = self.targets.remove(key)
+            && let OrderKey::Ratio(ratio) = entry.order_key()
+        {
+            self.ordered.remove(&(ratio, *key));
+        }
+        self.apart.remove(key);
+    }
+
+    /// The market's newest reading, if it was ever read.
+    #[must_use]
+    pub const fn reading(&self) -> Option<&Read<MarketReading>> {
+        self.reading.as_ref()
+    }
+
+    /// A target.
+    #[must_use]
+    pub fn get(&self, key: &TargetKey) -> Option<&TargetEntry> {
+        self.targets.get(key)
+    }
+
+    /// All targets with their readings.
+    pub fn targets(&self) -> impl Iterator<Item = (&TargetKey, &TargetEntry)> {
+        self.targets.iter()
+    }
+
+    /// How many targets there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Targets whose key is strictly above the boundary, riskiest first, then those outside the order.
+    #[must_use]
+    pub fn above(&self, boundary: U256) -> Vec<TargetKey> {
+        // `TargetKey` has no greatest value, so the range starts at the next ratio.
+        let ordered = boundary.checked_add(U256::ONE).into_iter().flat_map(|first| {
+            let lowest = TargetKey::Account(alloy::primitives::Address::ZERO);
+            self.ordered.range((Bound::Included((first, lowest)), Bound::Unbounded)).rev().map(|(_, key)| *key)
+        });
+        ordered.chain(self.apart.iter().copied()).collect()
+    }
+
+    /// All targets.
+    #[must_use]
+    pub fn all(&self) -> Vec<TargetKey> {
+        self.targets.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::Address;
+
+    fn reading(key: OrderKey) -> Result<TargetReading, Skip> {
+        Ok(TargetReading { key, debt: U256::ONE, collateral: U256::ONE })
+    }
+
+    fn account(n: u8) -> TargetKey {
+        TargetKey::Account(Address::repeat_byte(n))
+    }
+
+    #[test]
+    fn a_boundary_cuts_the_order_and_keeps_what_has_none() {
+        let mut shelf = Shelf::default();
+        shelf.place(account(1), reading(OrderKey::Ratio(U256::from(10))));
+        shelf.place(account(2), reading(OrderKey::Ratio(U256::from(20))));
+        shelf.place(account(3), reading(OrderKey::Ratio(U256::from(30))));
+        shelf.place(account(4), reading(OrderKey::Dust));
+        assert_eq!(shelf.above(U256::from(19)), vec![account(3), account(2), account(4)]);
+        assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4)]);
+        assert_eq!(shelf.above(U256::MAX), vec![account(4)]);
+    }
+
+    #[test]
+    fn a_target_that_moves_or_closes_leaves_nothing_behind() {
+        let mut shelf = Shelf::default();
+        shelf.place(account(1), reading(OrderKey::Ratio(U256::from(10))));
+        shelf.place(account(1), reading(OrderKey::Ratio(U256::from(50))));
+        assert_eq!(shelf.above(U256::ZERO), vec![account(1)]);
+        shelf.place(account(1), reading(OrderKey::NoCollateral));
+        assert_eq!(shelf.above(U256::MAX), vec![account(1)]);
+        shelf.place(account(1), reading(OrderKey::Closed));
+        assert!(shelf.is_empty() && shelf.above(U256::ZERO).is_empty());
+    }
+}

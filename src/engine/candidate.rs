@@ -1,0 +1,142 @@
+//! What the engine gives: candidates, batches of them, and why the rest was refused.
+
+use crate::{
+    fork::{Layer, ReadSet, SimTx},
+    plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, Target, Trigger, TxPlan},
+};
+use alloy::primitives::{Address, U256};
+use std::sync::Arc;
+
+/// A transaction as it was simulated.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// The transaction that ran, with a signature that no key made: only its bytes under the signature count.
+    pub tx: SimTx,
+    /// What it does.
+    pub plan: TxPlan,
+    /// Gain of the profit token at the receiver, builder payment deducted.
+    pub gain: U256,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Gas used times the effective gas price.
+    pub gas_wei: U256,
+    /// What the fee recipient gained.
+    pub fee_recipient_gain: U256,
+    /// Its changes.
+    pub layer: Arc<Layer>,
+    /// What it read, when that was recorded.
+    pub reads: ReadSet,
+}
+
+impl Simulated {
+    /// Gain after gas; negative figures are given as `None`.
+    #[must_use]
+    pub fn profit_wei(&self) -> Option<U256> {
+        self.gain.checked_sub(self.gas_wei)
+    }
+}
+
+/// A plan with its size chosen and its profit simulated.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What is taken.
+    pub opportunity: Opportunity,
+    /// How much of it.
+    pub size: Size,
+    /// Debt tokens paid.
+    pub repay: U256,
+    /// Collateral tokens received.
+    pub seized: U256,
+    /// Profit in wei after gas and builder payment, as its own transaction behind the candidates in front of it.
+    pub profit_wei: U256,
+    /// Gas of its own transaction.
+    pub gas_used: u64,
+    /// Wei for the builder in its own transaction.
+    pub builder_payment: U256,
+    /// Full simulations that it took.
+    pub simulations: usize,
+}
+
+/// How a batch's candidates are put into transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BatchShape {
+    /// One candidate, one transaction.
+    Single,
+    /// Several candidates in one transaction.
+    Merged,
+    /// Several transactions of one operator in order.
+    Chain,
+}
+
+/// Candidates that land together or not at all: one bundle.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// How they are put together.
+    pub shape: BatchShape,
+    /// What is taken, in order.
+    pub candidates: Vec<Candidate>,
+    /// The transactions, in order, simulated behind the trigger and behind one another.
+    pub txs: Vec<Simulated>,
+    /// The operator that has to sign.
+    pub sender: Address,
+    /// Profit in wei after gas and builder payments of all transactions.
+    pub profit_wei: U256,
+}
+
+/// Something that was looked at and not taken.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The market, where it is about one.
+    pub market: (ProtocolId, MarketId),
+    /// The target, none when the market as a whole was refused.
+    pub target: Option<Target>,
+    /// The action, when it had come so far.
+    pub action: Option<Action>,
+    /// Why.
+    pub skip: Skip,
+}
+
+/// All that came of a trigger.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The trigger.
+    pub trigger: Trigger,
+    /// Why the transactions in front led nowhere, if so.
+    pub front: Option<Skip>,
+    /// Markets read on the overlay.
+    pub markets: usize,
+    /// Targets that the protocol was asked about.
+    pub confirmed: usize,
+    /// What a protocol would accept.
+    pub opportunities: Vec<Opportunity>,
+    /// What would be sent, best first.
+    pub batches: Vec<Batch>,
+    /// What was not taken, and why.
+    pub refusals: Vec<Refusal>,
+    /// Full simulations run.
+    pub simulations: usize,
+}
+
+impl Outcome {
+    pub(super) const fn new(trigger: Trigger) -> Self {
+        Self {
+            trigger,
+            front: None,
+            markets: 0,
+            confirmed: 0,
+            opportunities: Vec::new(),
+            batches: Vec::new(),
+            refusals: Vec::new(),
+            simulations: 0,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, opportunity: &Opportunity, skip: Skip) {
+        self.refusals.push(Refusal {
+            market: (opportunity.target.protocol.clone(), opportunity.target.market),
+            target: Some(opportunity.target.clone()),
+            action: Some(opportunity.action),
+            skip,
+        });
+    }
+}

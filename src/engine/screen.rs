@@ -1,0 +1,117 @@
+//! From an overlay to confirmed opportunities: which values are stale, what lies beyond the boundary, what the protocol says.
+
+use super::{Cancel, Engine, EngineError, MarketOn, Outcome, Refusal, Work};
+use crate::{
+    book::{MarketRef, Stale},
+    fork::{StateDiff, View},
+    plan::{MarketId, Opportunity, Skip, Target, TargetKey},
+    protocols::{MarketReading, Protocol},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A confirmed opportunity with what is needed to plan it.
+#[derive(Clone, Debug)]
+pub struct Screened {
+    /// The protocol.
+    pub protocol: Arc<dyn Protocol>,
+    /// Its market on the overlay.
+    pub market: Arc<MarketOn>,
+    /// What it would accept.
+    pub opportunity: Opportunity,
+}
+
+/// Finds what the overlay opens. Without a diff (a new head) every market is looked at, else the stale ones only.
+pub(super) fn screen(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    diff: Option<&StateDiff>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Screened>, EngineError> {
+    let stale = diff.map(|diff| work.book.stale(diff));
+    let mut screened = Vec::new();
+    for (market, keys) in due(work, stale.as_ref()) {
+        stop_if(work.cancel)?;
+        let Some(protocol) = work.book.protocol(market) else { continue };
+        let Some(reading) = market_on(work, view, market, protocol, stale.as_ref(), outcome)? else { continue };
+        outcome.markets += 1;
+        let on = Arc::new(MarketOn { market, reading });
+        // Targets that the overlay itself changed stand where they stood before it, so they are asked whatever the order says.
+        let asked: BTreeSet<TargetKey> = work.book.beyond(market, &on.reading).into_iter().chain(keys).collect();
+        for key in asked {
+            stop_if(work.cancel)?;
+            outcome.confirmed += 1;
+            let read = protocol.confirm(view, work.block, &on.reading, (market.market, key), engine.settings.executor)?;
+            match read.value {
+                Ok(opportunities) => {
+                    for opportunity in opportunities {
+                        outcome.opportunities.push(opportunity.clone());
+                        if let Err(skip) = engine.settings.policy.admits(&opportunity, on.reading.price, engine.gas_price(work.block)) {
+                            outcome.refuse(&opportunity, skip);
+                            continue;
+                        }
+                        screened.push(Screened { protocol: Arc::clone(protocol), market: Arc::clone(&on), opportunity });
+                    }
+                }
+                Err(skip) => outcome.refusals.push(refusal(protocol, market.market, Some(key), skip)),
+            }
+        }
+    }
+    Ok(screened)
+}
+
+/// The markets to look at, each with the targets that the diff itself touched.
+fn due(work: &Work<'_>, stale: Option<&Stale>) -> BTreeMap<MarketRef, Vec<TargetKey>> {
+    let mut due: BTreeMap<MarketRef, Vec<TargetKey>> = BTreeMap::new();
+    match stale {
+        None => due.extend(work.book.markets().map(|(market, _)| (market, Vec::new()))),
+        Some(stale) => {
+            due.extend(stale.markets.iter().map(|market| (*market, Vec::new())));
+            for (market, key) in &stale.targets {
+                due.entry(*market).or_default().push(*key);
+            }
+        }
+    }
+    due
+}
+
+/// The market's reading on the overlay: the book's own where the overlay did not touch it.
+fn market_on(
+    work: &Work<'_>,
+    view: &View,
+    market: MarketRef,
+    protocol: &Arc<dyn Protocol>,
+    stale: Option<&Stale>,
+    outcome: &mut Outcome,
+) -> Result<Option<MarketReading>, EngineError> {
+    let touched = stale.is_some_and(|stale| stale.markets.contains(&market));
+    let known = work.book.shelf(market).and_then(|shelf| shelf.reading());
+    let value = match known {
+        Some(read) if !touched => read.value.clone(),
+        _ => protocol.read_market(view, work.block, market.market)?.value,
+    };
+    match value {
+        Ok(reading) => Ok(Some(reading)),
+        Err(skip) => {
+            outcome.refusals.push(refusal(protocol, market.market, None, skip));
+            Ok(None)
+        }
+    }
+}
+
+fn refusal(protocol: &Arc<dyn Protocol>, market: MarketId, key: Option<TargetKey>, skip: Skip) -> Refusal {
+    Refusal {
+        market: (protocol.id().clone(), market),
+        target: key.map(|key| Target { protocol: protocol.id().clone(), market, key }),
+        action: None,
+        skip,
+    }
+}
+
+/// Ends the work when a newer head has come.
+pub(super) fn stop_if(cancel: &Cancel) -> Result<(), EngineError> {
+    if cancel.is_cancelled() { Err(EngineError::Cancelled) } else { Ok(()) }
+}
