@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256};
 
-/// How much of a token a step uses.
+/// How much of a token a step uses. A swap or wrap of nothing is left out, and fails only by its least output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
     /// Exactly this much.
@@ -64,7 +64,8 @@ pub enum FlashKind {
     BalancerV3,
     /// Aave V3 `flashLoanSimple`: initiator checked, repaid by a pull.
     AaveV3,
-    /// Uniswap V2 pair `swap` with data: initiator checked, repaid by a transfer.
+    /// Uniswap V2 pair `swap` with data: initiator checked, repaid by a transfer. A pair names no fee: `max_fee` is
+    /// paid in full, so it must be the pair's exact fee (rounded up).
     UniswapV2,
     /// Uniswap V3 pool `flash`, repaid by a transfer.
     UniswapV3,
@@ -107,7 +108,8 @@ pub struct IsolatedLiquidation {
     pub repaid_shares: U256,
     /// The most loan token to pay.
     pub most_to_pay: U256,
-    /// Steps run with the collateral in hand, before the payment is pulled.
+    /// Steps run with the collateral in hand, before the payment is pulled. Without any, nothing is called back and
+    /// the payment must be here already.
     pub inside: Vec<Step>,
 }
 
@@ -120,7 +122,8 @@ pub enum Step {
         target: Address,
         /// Wei to send along.
         value: U256,
-        /// Selector and arguments. With a callback, the hash-committed steps are appended by the step itself as its last `bytes` argument.
+        /// Selector and arguments. With a callback it ends before the tail of the last argument, whose head points to
+        /// the data's end: the executor appends length and bytes of the hash-committed steps there.
         data: Bytes,
         /// Arguments filled from what was gained.
         patches: Vec<Patch>,
@@ -204,9 +207,10 @@ pub enum Step {
 pub struct TxPlan {
     /// What is done, in order.
     pub steps: Vec<Step>,
-    /// Tokens whose gains are swept to the profit receiver at the end, the profit token first.
+    /// Further tokens whose gains are swept to the profit receiver at the end. The profit token and every token that a
+    /// step mentions are swept without being listed, and so are gains of ether.
     pub sweep: Vec<Address>,
-    /// The token that profit is measured in, on chain, at the receiver.
+    /// The token that profit is measured in, on chain, at the receiver; the zero address is ether.
     pub profit_token: Address,
     /// The least gain of the profit token at the receiver; the transaction reverts below it.
     pub min_gain: U256,
