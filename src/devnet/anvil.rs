@@ -10,6 +10,9 @@ pub const HARDFORK: &str = "osaka";
 /// The genesis time of a devnet; fixed, so that two devnets with one configuration are the same chain.
 pub const GENESIS_TIME: u64 = 1_760_000_000;
 
+/// Ether of each of anvil's ten accounts; enough to fill the pools and the lenders.
+const ACCOUNT_ETHER: &str = "1000000";
+
 /// States that anvil keeps in memory. Trial blocks use them up as well, and none goes to disk.
 const STATES_KEPT: u64 = 1024;
 
@@ -20,7 +23,7 @@ pub enum AnvilError {
     #[error("HARRIER_ANVIL names {0}, which does not exist")]
     Override(PathBuf),
     /// There is no anvil in the package folder or on the path.
-    #[error("no anvil found: run `make setup`, set HARRIER_ANVIL, or put anvil on the PATH")]
+    #[error("no anvil found: run `make contracts`, set HARRIER_ANVIL, or put anvil on the PATH")]
     Missing,
     /// The process did not come up.
     #[error("{path} did not start: {source}")]
@@ -34,7 +37,7 @@ pub enum AnvilError {
 
 /// What an anvil is started with.
 #[derive(Clone, Debug)]
-pub struct AnvilOptions {
+pub(super) struct AnvilOptions {
     /// The chain id.
     pub chain_id: u64,
     /// Base fee of the first block, wei per gas.
@@ -53,7 +56,7 @@ pub fn solidity_folder() -> PathBuf {
 }
 
 /// The anvil to run: `HARRIER_ANVIL`, else the installed package, else the one on the path.
-pub fn find() -> Result<PathBuf, AnvilError> {
+pub(super) fn find() -> Result<PathBuf, AnvilError> {
     if let Some(path) = std::env::var_os("HARRIER_ANVIL").map(PathBuf::from) {
         return if path.is_file() { Ok(path) } else { Err(AnvilError::Override(path)) };
     }
@@ -84,7 +87,7 @@ fn packaged_name() -> Option<String> {
 }
 
 /// Starts an anvil on a free port that mines only when told to.
-pub fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError> {
+pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError> {
     let path = find()?;
     let mut anvil = Anvil::at(&path)
         .chain_id(options.chain_id)
@@ -92,6 +95,7 @@ pub fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError> {
         // A bundle may fund its own later transactions: only execution can tell whether the money is there.
         .arg("--disable-pool-balance-checks")
         .args(["--hardfork", HARDFORK])
+        .args(["--balance", ACCOUNT_ETHER])
         .args(["--gas-limit", &options.gas_limit.to_string()])
         .args(["--prune-history", &STATES_KEPT.to_string()]);
     anvil = match &options.fork_url {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The file can't be read.
-    #[error("{path}: {source}; run `make setup` (npm ci and node compile.js --packages in solidity/)")]
+    #[error("{path}: {source}; run `make contracts`")]
     Read {
         /// The file.
         path: PathBuf,

@@ -216,6 +216,12 @@ impl Chain {
         self.front().relay(name).ok_or_else(|| DevnetError::Unknown(format!("relay {name}")))
     }
 
+    /// How it is run.
+    #[must_use]
+    pub const fn config(&self) -> &ChainConfig {
+        &self.config
+    }
+
     /// The chain id.
     #[must_use]
     pub const fn chain_id(&self) -> u64 {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// The block that a trial pretends to be.
 #[derive(Clone, Copy, Debug)]
-pub struct TrialBlock {
+pub(super) struct TrialBlock {
     /// Seconds.
     pub timestamp: u64,
     /// Wei per gas; as EIP-1559 has it where none is given.
@@ -24,7 +24,7 @@ pub struct TrialBlock {
 
 /// What a trial block showed.
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub(super) struct Trial {
     /// Receipts of what was mined, in block order.
     pub receipts: Vec<Receipt>,
     /// Wei that the fee recipient gained in the block.
@@ -39,7 +39,7 @@ pub struct Trial {
 
 /// A mined transaction, looked at closely.
 #[derive(Clone, Debug, Default)]
-pub struct Detail {
+pub(super) struct Detail {
     /// Wei that the fee recipient gained by it: tip and direct payments.
     pub gain: I256,
     /// What it returned, or the data of its revert.
@@ -51,7 +51,7 @@ pub struct Detail {
 impl Trial {
     /// The first of `expected` that was not mined at its place.
     #[must_use]
-    pub fn first_missing<'a>(&self, expected: &'a [SignedTx]) -> Option<&'a SignedTx> {
+    pub(super) fn first_missing<'a>(&self, expected: &'a [SignedTx]) -> Option<&'a SignedTx> {
         let mut mined = self.receipts.iter().map(|receipt| receipt.transaction_hash);
         expected.iter().find(|tx| mined.next() != Some(tx.hash()))
     }
@@ -63,7 +63,7 @@ fn signed(amount: U256) -> I256 {
 }
 
 /// Mines `txs` on the head as `block`, looks, and goes back to the head.
-pub async fn run(node: &Node, txs: &[SignedTx], block: TrialBlock, closely: bool) -> Result<Trial, NodeError> {
+pub(super) async fn run(node: &Node, txs: &[SignedTx], block: TrialBlock, closely: bool) -> Result<Trial, NodeError> {
     let snapshot = node.snapshot().await?;
     let trial = mine_and_look(node, txs, block, closely).await;
     let reverted = node.revert(snapshot).await;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 /// What a subscription wants to hear.
 #[derive(Debug)]
-pub enum Topic {
+pub(super) enum Topic {
     /// New block headers.
     Heads,
     /// Waiting transactions.
@@ -33,7 +33,7 @@ struct Subscription {
 
 /// All subscriptions of one front.
 #[derive(Debug, Default)]
-pub struct Announcer {
+pub(super) struct Announcer {
     subscriptions: Mutex<BTreeMap<u64, Subscription>>,
     next_id: AtomicU64,
     dropped: AtomicU64,
@@ -41,23 +41,23 @@ pub struct Announcer {
 
 impl Announcer {
     /// A number for a new connection or subscription.
-    pub fn fresh_id(&self) -> u64 {
+    pub(super) fn fresh_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     /// Announcements lost because a reader's queue was full.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
     /// Adds a subscription under an id taken before.
-    pub fn subscribe(&self, id: u64, connection: u64, topic: Topic, out: mpsc::Sender<String>) {
+    pub(super) fn subscribe(&self, id: u64, connection: u64, topic: Topic, out: mpsc::Sender<String>) {
         self.subscriptions.lock().insert(id, Subscription { connection, topic, out });
     }
 
     /// Ends a subscription of this connection.
-    pub fn unsubscribe(&self, id: u64, connection: u64) -> bool {
+    pub(super) fn unsubscribe(&self, id: u64, connection: u64) -> bool {
         let mut subscriptions = self.subscriptions.lock();
         if subscriptions.get(&id).is_some_and(|subscription| subscription.connection == connection) {
             subscriptions.remove(&id);
@@ -67,12 +67,12 @@ impl Announcer {
     }
 
     /// Ends all subscriptions of a connection.
-    pub fn close(&self, connection: u64) {
+    pub(super) fn close(&self, connection: u64) {
         self.subscriptions.lock().retain(|_, subscription| subscription.connection != connection);
     }
 
     /// A transaction waits.
-    pub fn pending(&self, tx: &SignedTx) {
+    pub(super) fn pending(&self, tx: &SignedTx) {
         let hash = json!(tx.hash());
         let mut body: Option<Value> = None;
         self.tell(|topic| match topic {
@@ -85,7 +85,7 @@ impl Announcer {
     }
 
     /// A block was mined: its header first, then its logs.
-    pub fn block(&self, header: &Value, logs: &[Log]) {
+    pub(super) fn block(&self, header: &Value, logs: &[Log]) {
         self.tell(|topic| if matches!(topic, Topic::Heads) { vec![header.clone()] } else { Vec::new() });
         self.tell(|topic| match topic {
             Topic::Logs(filter) => logs.iter().filter(|log| filter.rpc_matches(log)).filter_map(|log| serde_json::to_value(log).ok()).collect(),

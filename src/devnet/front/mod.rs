@@ -404,6 +404,12 @@ impl Front {
         Ok(self.state.lock().pool.settle(&nonces))
     }
 
+    /// The newest block, looked up again.
+    pub(super) async fn refreshed_head(&self) -> Result<Head, FrontError> {
+        self.sync().await?;
+        Ok(self.head().head)
+    }
+
     /// Looks at the node again after something was changed behind the front's back (seeding does).
     pub(super) async fn sync(&self) -> Result<(), FrontError> {
         let head = HeadNow::read(self.node.newest_block().await?)?;
