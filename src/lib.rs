@@ -29,6 +29,8 @@
 pub mod book;
 pub mod chain;
 pub mod config;
+pub mod devnet;
+pub mod drivers;
 pub mod engine;
 pub mod executor;
 pub mod flash;
@@ -38,4 +40,3 @@ pub mod protocols;
 pub mod relay;
 pub mod risk;
 pub mod venues;
-pub mod drivers;
