@@ -7,6 +7,8 @@
 mod harness;
 #[path = "vectors/moolah.rs"]
 mod moolah;
+#[path = "vectors/moolah_cases.rs"]
+mod moolah_cases;
 #[path = "vectors/moolah_replay.rs"]
 mod moolah_replay;
 #[path = "vectors/moolah_shapes.rs"]

@@ -9,10 +9,10 @@ use std::{
 };
 
 /// What a case that failed says.
-pub type Outcome = Result<(), String>;
+pub(crate) type Outcome = Result<(), String>;
 
 /// Runs every case of one category of one file; panics with all failures, or when there is nothing to run where there must be.
-pub fn run<C: DeserializeOwned>(file: &str, category: &str, case: fn(C) -> Outcome) {
+pub(crate) fn run<C: DeserializeOwned>(file: &str, category: &str, case: fn(&C) -> Outcome) {
     let (folder, is_fixed) = folder();
     let Some(cases) = cases(&folder, file, category) else {
         assert!(!is_fixed, "{file} {category}: absent from {}, where the list of categories is fixed", folder.display());
@@ -25,7 +25,7 @@ pub fn run<C: DeserializeOwned>(file: &str, category: &str, case: fn(C) -> Outco
         .enumerate()
         .filter_map(|(index, value)| {
             let name = value.get("name").and_then(Value::as_str).map_or_else(|| format!("case {index}"), str::to_owned);
-            let outcome = serde_json::from_value(value).map_err(|error| format!("not understood: {error}")).and_then(case);
+            let outcome = serde_json::from_value(value).map_err(|error| format!("not understood: {error}")).and_then(|shaped| case(&shaped));
             outcome.err().map(|why| format!("{name}: {why}"))
         })
         .collect();
@@ -34,7 +34,7 @@ pub fn run<C: DeserializeOwned>(file: &str, category: &str, case: fn(C) -> Outco
 }
 
 /// A case's figure against the contract's.
-pub fn equal<T: PartialEq + Debug>(what: &str, ours: &T, theirs: &T) -> Outcome {
+pub(crate) fn equal<T: PartialEq + Debug>(what: &str, ours: &T, theirs: &T) -> Outcome {
     if ours == theirs { Ok(()) } else { Err(format!("{what}: ours {ours:?}, the contract's {theirs:?}")) }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::{
     harness::{Outcome, equal},
-    moolah_shapes::{
+    moolah_cases::{
         CreateCase, CurveCase, FixedCase, HealthExpected, LiquidationCase, MarketIdCase, PreLiquidationCase, Price, RateCase, RateExpected, Whitelist,
-        compare,
     },
+    moolah_shapes::compare,
 };
 use alloy::primitives::U256;
 use harrier::protocols::morpho::{
@@ -19,11 +19,11 @@ use harrier::protocols::morpho::{
     },
 };
 
-pub fn market_id(case: MarketIdCase) -> Outcome {
+pub(crate) fn market_id(case: &MarketIdCase) -> Outcome {
     equal("market id", &MarketParams::from(&case.market_params).id(), &case.id())
 }
 
-pub fn liquidation(case: LiquidationCase) -> Outcome {
+pub(crate) fn liquidation(case: &LiquidationCase) -> Outcome {
     let (flavor, now) = (Flavor::from(case.protocol), case.now.seconds()?);
     let is_pair = matches!(case.price, Price::Pair { .. });
     equal("two prices for Moolah, one for Morpho Blue", &is_pair, &(flavor == Flavor::Moolah))?;
@@ -44,7 +44,7 @@ pub fn liquidation(case: LiquidationCase) -> Outcome {
     let price = case.price.price();
     match &case.expect.health {
         None => equal("no health, because accrual", &expected.ok, &false)?,
-        Some(expected) => health(&market, &position, &case, &price, expected)?,
+        Some(expected) => health(&market, &position, case, &price, expected)?,
     }
 
     let guards = Guards {
@@ -97,14 +97,14 @@ fn health(market: &MarketState, position: &Position, case: &LiquidationCase, pri
     })
 }
 
-pub fn interest_rate_model(case: RateCase) -> Outcome {
+pub(crate) fn interest_rate_model(case: &RateCase) -> Outcome {
     match case {
-        RateCase::AdaptiveCurveIrm(case) => curve(&case, |market, case, elapsed| adaptive_curve(market, case.start_rate_at_target.0, elapsed)),
-        RateCase::MoolahInterestRateModel(case) => curve(&case, |market, case, elapsed| {
+        RateCase::AdaptiveCurveIrm(case) => curve(case, |market, case, elapsed| adaptive_curve(market, case.start_rate_at_target.0, elapsed)),
+        RateCase::MoolahInterestRateModel(case) => curve(case, |market, case, elapsed| {
             let bounds = RateBounds { cap: case.rate_cap.0, min_cap: case.min_cap.0, floor: case.rate_floor.0 };
             moolah_curve(market, case.start_rate_at_target.0, elapsed, &bounds)
         }),
-        RateCase::MoolahFixedRateIrm(case) => fixed(&case),
+        RateCase::MoolahFixedRateIrm(case) => fixed(case),
     }
 }
 
@@ -130,7 +130,7 @@ fn fixed(case: &FixedCase) -> Outcome {
     })
 }
 
-pub fn pre_liquidation(case: PreLiquidationCase) -> Outcome {
+pub(crate) fn pre_liquidation(case: &PreLiquidationCase) -> Outcome {
     let params = PreLiquidationParams {
         pre_lltv: case.pre_lltv.0,
         lcf1: case.pre_lcf1.0,
@@ -157,7 +157,7 @@ pub fn pre_liquidation(case: PreLiquidationCase) -> Outcome {
     })
 }
 
-pub fn pre_liquidation_create(case: CreateCase) -> Outcome {
+pub(crate) fn pre_liquidation_create(case: &CreateCase) -> Outcome {
     let [pre_lltv, lcf1, lcf2, lif1, lif2] = case.params.map(|figure| figure.0);
     let params = PreLiquidationParams { pre_lltv, lcf1, lcf2, lif1, lif2 };
     compare("creation", &params.check(case.lltv.0), case.expect.ok, case.expect.revert.as_ref(), |()| Ok(()))

@@ -27,7 +27,7 @@ pub struct Offers {
 }
 
 /// The size in the contract's two arguments.
-pub fn liquidation_size(size: Size) -> Result<LiquidationSize, Skip> {
+pub(super) fn liquidation_size(size: Size) -> Result<LiquidationSize, Skip> {
     match size.unit {
         SizeUnit::Seized => Ok(LiquidationSize::seize(size.amount)),
         SizeUnit::RepaidShares => Ok(LiquidationSize::repay(size.amount)),
