@@ -68,5 +68,7 @@ fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
 
 /// Prints past the test runner's capture, so that the count is always seen.
 fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").expect("the error stream takes a line");
+    if let Err(error) = writeln!(std::io::stderr(), "{line}") {
+        panic!("the error stream takes no line: {error}");
+    }
 }
