@@ -4,5 +4,6 @@ pub mod chain;
 pub mod config;
 pub mod executor;
 pub mod fork;
+pub mod ledger;
 pub mod plan;
 pub mod protocols;
