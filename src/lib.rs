@@ -35,6 +35,7 @@ pub mod engine;
 pub mod executor;
 pub mod flash;
 pub mod fork;
+pub mod ledger;
 pub mod plan;
 pub mod protocols;
 pub mod relay;
