@@ -1,6 +1,6 @@
 //! Why the fork could not answer.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use revm::database_interface::DBErrorMarker;
 
 /// Why the fork could not answer.
@@ -36,9 +36,9 @@ pub enum ForkError {
     /// Code is needed whose hash is known but whose bytes are not.
     #[error("the code with hash {0} is needed but not known")]
     MissingCode(B256),
-    /// The node's code of an account starts like a delegation (EIP-7702) but is none.
-    #[error("the code of {0} is malformed")]
-    MalformedCode(Address),
+    /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
+    #[error("the code with hash {0} is malformed")]
+    MalformedCode(B256),
     /// The EVM refused the block environment, or failed for a reason that is not the transaction's.
     #[error("the EVM failed: {0}")]
     Evm(String),

@@ -14,7 +14,7 @@ use alloy::primitives::{
 };
 use dashmap::DashMap;
 use revm::state::{AccountInfo, Bytecode};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Keeps the hashes of past blocks in its slots since Prague (EIP-2935), so that they can be read pinned by hash.
 const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
@@ -28,6 +28,7 @@ pub struct Generation {
     store: Store,
     misses: Misses,
     backend: Option<MissBackend>,
+    superseded: AtomicBool,
 }
 
 /// What came from the node since the generation began.
@@ -47,13 +48,23 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend }
+        Self { head, store, misses: Misses::default(), backend, superseded: AtomicBool::new(false) }
     }
 
     /// The head that the state belongs to.
     #[must_use]
     pub const fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whether the fork has left this head or is about to. Sequentially consistent with the insertions into the misses: a
+    /// reader that still sees false has its reads counted in the diff.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn supersede(&self, superseded: bool) {
+        self.superseded.store(superseded, Ordering::SeqCst);
     }
 
     /// How many reads went to the node because they were missing.
@@ -80,6 +91,29 @@ impl Generation {
             store.insert_block_hash(*entry.key(), *entry.value());
         }
         store
+    }
+
+    /// What came from the node since the generation began and is not in a store.
+    pub(super) fn missed_without(&self, store: &Store) -> Store {
+        let mut rest = Store::default();
+        for entry in self.misses.accounts.iter().filter(|entry| store.account(entry.key()).is_none()) {
+            rest.insert_account(*entry.key(), entry.value().clone());
+        }
+        for entry in self.misses.slots.iter().filter(|entry| store.slot(entry.key().0, entry.key().1).is_none()) {
+            let (address, slot) = *entry.key();
+            rest.insert_slot(address, slot, *entry.value());
+        }
+        rest
+    }
+
+    /// Takes in what was read at this head.
+    pub(super) fn learn(&self, read: &Store) {
+        for (address, account) in read.accounts() {
+            self.learn_account(*address, account.clone());
+        }
+        for (address, slot, value) in read.slots() {
+            self.learn_slot(address, slot, value);
+        }
     }
 
     /// An account if it is known, without asking the node.

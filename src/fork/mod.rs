@@ -15,9 +15,14 @@ mod facet;
 mod generation;
 mod layer;
 mod node;
+mod owner;
+mod reader;
 mod recorder;
+mod roll;
 mod runner;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod view;
 
@@ -26,5 +31,8 @@ pub use error::ForkError;
 pub use facet::{Change, EnvWord, Facet, ReadSet, StateDiff};
 pub use generation::Generation;
 pub use layer::Layer;
+pub use owner::{Fork, ForkOptions};
+pub use reader::RequestLimits;
+pub use roll::{Changes, NewValue, Roller};
 pub use store::Store;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};

@@ -115,6 +115,43 @@ impl Store {
         self.block_hashes.clear();
     }
 
+    /// What this store knows and the other does not.
+    pub(super) fn without(&self, other: &Self) -> Self {
+        let mut rest = Self::default();
+        for (address, account) in self.accounts() {
+            if other.account(address).is_none() {
+                rest.insert_account(*address, account.clone());
+            }
+        }
+        for (address, slot, value) in self.slots() {
+            if other.slot(address, slot).is_none() {
+                rest.insert_slot(address, slot, value);
+            }
+        }
+        rest
+    }
+
+    /// Whether nothing is known of any account.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.storage.is_empty()
+    }
+
+    /// The same code and nothing else.
+    pub(super) fn only_code(&self) -> Self {
+        Self { code: self.code.clone(), ..Self::default() }
+    }
+
+    /// Takes in all that the other store knows.
+    pub(super) fn extend(&mut self, other: &Self) {
+        for (address, account) in other.accounts() {
+            self.insert_account(*address, account.clone());
+        }
+        for (address, slot, value) in other.slots() {
+            self.insert_slot(address, slot, value);
+        }
+    }
+
     /// Keeps only what `live` names; code that no kept account has goes too.
     pub(super) fn retain(&self, live: &ReadSet) -> Self {
         let mut kept = Self { block_hashes: self.block_hashes.clone(), ..Self::default() };

@@ -136,6 +136,13 @@ impl View {
         &self.generation
     }
 
+    /// False once the fork began to leave this head. The diff of that roll speaks of every facet that was read before. So a
+    /// value may be kept across the roll if this is still true *after* it was computed; otherwise it is read again.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.generation.is_superseded()
+    }
+
     /// The same state with a layer on top.
     #[must_use]
     pub fn with_layer(&self, layer: Arc<Layer>) -> Self {
