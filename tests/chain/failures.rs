@@ -44,7 +44,7 @@ async fn a_node_that_changes_its_chain_stops_the_streams() {
     soon("the first head", heads.next()).await.unwrap().unwrap();
     soon("the subscription", pending.listening()).await;
     lies.store(true, Ordering::SeqCst);
-    gate.close();
+    gate.close().await;
     gate.open();
     assert!(matches!(soon("the end of heads", heads.next()).await, Some(Err(ChainError::ChainId { found: 5, .. }))));
     assert!(soon("nothing after it", heads.next()).await.is_none());
@@ -90,7 +90,7 @@ async fn a_lost_websocket_for_calls_is_built_anew() {
     let config = node_config(None, Some(format!("ws://{}", gate.address)));
     let node = Node::connect(&config, 31_337, &Environment::default()).await.unwrap();
     assert_eq!(node.latest().await.unwrap().number, 0);
-    gate.close();
+    gate.close().await;
     // Whether this call is caught in the cut or comes after it, it fails in time and says that another try is worth it.
     assert_eq!(soon("an error", node.latest()).await.unwrap_err().advice(), Advice::Retry);
     gate.open();

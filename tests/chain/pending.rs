@@ -58,7 +58,7 @@ async fn the_stream_outlives_its_connection() {
     let node = node_at(gate.address, 31_337).await;
     let mut stream = PendingStream::start(Arc::clone(&node), PendingLimits::default());
     soon("the subscription", stream.listening()).await;
-    gate.close();
+    gate.close().await;
     until("the loss is seen", || !stream.is_listening()).await;
     gate.open();
     soon("the subscription", stream.listening()).await;

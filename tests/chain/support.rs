@@ -122,6 +122,7 @@ pub(crate) async fn node_at(address: SocketAddr, chain_id: u64) -> Arc<Node> {
 pub(crate) struct Gate {
     pub(crate) address: SocketAddr,
     open: watch::Sender<bool>,
+    live: Arc<AtomicUsize>,
 }
 
 impl Gate {
@@ -129,26 +130,34 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (open, state) = watch::channel(true);
+        let live = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&live);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut state = state.clone();
+                let count = Arc::clone(&count);
+                count.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
-                    if !*state.borrow_and_update() {
-                        return;
-                    }
-                    let Ok(mut server) = TcpStream::connect(target).await else { return };
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        biased;
                         _ = state.wait_for(|open| !open) => {}
+                        _ = async {
+                            let mut server = TcpStream::connect(target).await?;
+                            tokio::io::copy_bidirectional(&mut client, &mut server).await
+                        } => {}
                     }
+                    drop(client);
+                    count.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, open }
+        Self { address, open, live }
     }
 
-    pub(crate) fn close(&self) {
+    /// Cuts every connection; they are gone when this returns.
+    pub(crate) async fn close(&self) {
         self.open.send_replace(false);
+        until("all connections are cut", || self.live.load(Ordering::SeqCst) == 0).await;
     }
 
     pub(crate) fn open(&self) {
