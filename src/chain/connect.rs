@@ -45,8 +45,9 @@ pub(super) async fn websocket(url: &Url, within: Duration) -> Result<RootProvide
     }
 }
 
-/// A provider over HTTP; the client itself gives up after `within`, too.
+/// A provider over HTTP; the client itself gives up, too.
 pub(super) fn http(url: &Url, within: Duration) -> Result<RootProvider<AnyNetwork>, ChainError> {
-    let client = Client::builder().timeout(within).connect_timeout(within).build().map_err(ChainError::Client)?;
+    // Twice: the caller's own timeout comes first and says which call was late; this one ends what nobody waits for any more.
+    let client = Client::builder().timeout(within.saturating_mul(2)).connect_timeout(within).build().map_err(ChainError::Client)?;
     Ok(RootProvider::new(RpcClient::new_http_with_client(client, url.clone())))
 }

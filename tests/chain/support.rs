@@ -1,0 +1,260 @@
+//! Real nodes, a gate that cuts connections, and a front that misbehaves on purpose.
+
+use alloy::{
+    network::{AnyNetwork, EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
+    node_bindings::{Anvil, AnvilInstance},
+    primitives::{Address, Bytes, U256},
+    providers::{Provider, RootProvider},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+};
+use axum::{
+    Json, Router,
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    response::Response,
+    routing::get,
+};
+use harrier::{
+    chain::Node,
+    config::{Environment, NodeConfig, UrlRef},
+};
+use serde_json::{Value, json};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+/// The longest that a test waits for one thing.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The private key of anvil's first account.
+pub(crate) const ALICE: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+/// Waits for something that must happen.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("it did not happen: {what}"))
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    soon(what, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+fn anvil_binary() -> PathBuf {
+    if let Ok(path) = std::env::var("HARRIER_ANVIL") {
+        return PathBuf::from(path);
+    }
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("solidity/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+    if package.exists() { package } else { PathBuf::from("anvil") }
+}
+
+/// A running anvil.
+pub(crate) struct Chain {
+    pub(crate) anvil: AnvilInstance,
+    pub(crate) direct: RootProvider<AnyNetwork>,
+}
+
+impl Chain {
+    pub(crate) fn start(with: impl FnOnce(Anvil) -> Anvil) -> Self {
+        let anvil = with(Anvil::at(anvil_binary())).try_spawn().expect("anvil starts (HARRIER_ANVIL names another binary)");
+        let direct = RootProvider::new_http(anvil.endpoint_url());
+        Self { anvil, direct }
+    }
+
+    pub(crate) fn manual() -> Self {
+        Self::start(|anvil| anvil.arg("--no-mining"))
+    }
+
+    pub(crate) async fn ask(&self, method: &'static str, params: Value) -> Value {
+        soon(method, self.direct.raw_request::<_, Value>(method.into(), params)).await.unwrap()
+    }
+
+    pub(crate) async fn mine(&self, blocks: u64) {
+        self.ask("anvil_mine", json!([blocks])).await;
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.anvil.port()))
+    }
+
+    /// Numbers and hashes of the last blocks, as the node has them now.
+    pub(crate) async fn last_blocks(&self, count: u64) -> Vec<(u64, String)> {
+        let number = u64::from_str_radix(self.ask("eth_blockNumber", json!([])).await.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+        let mut blocks = Vec::new();
+        for number in number.saturating_sub(count - 1)..=number {
+            let block = self.ask("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await;
+            blocks.push((number, block["hash"].as_str().unwrap().to_owned()));
+        }
+        blocks
+    }
+}
+
+pub(crate) fn node_config(http: Option<String>, ws: Option<String>) -> NodeConfig {
+    let url = |url: String| UrlRef::plain(url.parse().unwrap());
+    NodeConfig { http: http.map(url), ws: ws.map(url), timeout_ms: 2_000, max_batch: 7, max_log_range: 100, poll_ms: 100 }
+}
+
+/// A node over HTTP and WebSocket at one address.
+pub(crate) async fn node_at(address: SocketAddr, chain_id: u64) -> Arc<Node> {
+    let config = node_config(Some(format!("http://{address}")), Some(format!("ws://{address}")));
+    Arc::new(Node::connect(&config, chain_id, &Environment::default()).await.unwrap())
+}
+
+/// A TCP relay in front of a node that can cut every connection and refuse new ones.
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    open: watch::Sender<bool>,
+    live: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    pub(crate) async fn before(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (open, state) = watch::channel(true);
+        let live = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&live);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut state = state.clone();
+                let count = Arc::clone(&count);
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        biased;
+                        _ = state.wait_for(|open| !open) => {}
+                        _ = async {
+                            let mut server = TcpStream::connect(target).await?;
+                            tokio::io::copy_bidirectional(&mut client, &mut server).await
+                        } => {}
+                    }
+                    drop(client);
+                    count.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, open, live }
+    }
+
+    /// Cuts every connection; they are gone when this returns.
+    pub(crate) async fn close(&self) {
+        self.open.send_replace(false);
+        until("all connections are cut", || self.live.load(Ordering::SeqCst) == 0).await;
+    }
+
+    pub(crate) fn open(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+type Answer = dyn Fn(&str, &Value) -> Option<Value> + Send + Sync;
+type Frames = dyn Fn(usize) -> Vec<String> + Send + Sync;
+
+/// A server of HTTP and WebSocket JSON-RPC in front of a real node. It answers some calls itself, and after a subscription it sends the frames it was
+/// told to; the frame `CLOSE` drops the connection.
+pub(crate) struct Front {
+    pub(crate) address: SocketAddr,
+}
+
+#[derive(Clone)]
+struct FrontState {
+    direct: RootProvider<AnyNetwork>,
+    answer: Arc<Answer>,
+    frames: Arc<Frames>,
+    subscriptions: Arc<AtomicUsize>,
+}
+
+impl Front {
+    pub(crate) async fn before(chain: &Chain, answer: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static, frames: impl Fn(usize) -> Vec<String> + Send + Sync + 'static) -> Self {
+        let state = FrontState { direct: chain.direct.clone(), answer: Arc::new(answer), frames: Arc::new(frames), subscriptions: Arc::default() };
+        let app = Router::new().route("/", get(websocket).post(post)).with_state(state);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address }
+    }
+}
+
+impl FrontState {
+    async fn reply(&self, request: &Value) -> Value {
+        let method = request["method"].as_str().unwrap().to_owned();
+        let mut reply = match (self.answer)(&method, &request["params"]) {
+            Some(reply) => reply,
+            None => match self.direct.raw_request::<_, Value>(method.into(), request["params"].clone()).await {
+                Ok(result) => json!({ "result": result }),
+                Err(error) => json!({"error": {"code": -32000, "message": error.to_string()}}),
+            },
+        };
+        reply["jsonrpc"] = "2.0".into();
+        reply["id"] = request["id"].clone();
+        reply
+    }
+}
+
+async fn post(State(state): State<FrontState>, Json(request): Json<Value>) -> Json<Value> {
+    Json(state.reply(&request).await)
+}
+
+async fn websocket(State(state): State<FrontState>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| serve(state, socket))
+}
+
+async fn serve(state: FrontState, mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let Message::Text(text) = message else { continue };
+        let request: Value = serde_json::from_str(&text).unwrap();
+        let subscribes = request["method"] == "eth_subscribe";
+        let reply = if subscribes { json!({"jsonrpc": "2.0", "id": request["id"], "result": "0x1"}) } else { state.reply(&request).await };
+        if socket.send(Message::text(reply.to_string())).await.is_err() {
+            return;
+        }
+        if subscribes {
+            for frame in (state.frames)(state.subscriptions.fetch_add(1, Ordering::SeqCst)) {
+                if frame == "CLOSE" || socket.send(Message::text(frame)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A notification of the front's subscription.
+pub(crate) fn notification(result: &Value) -> String {
+    json!({"jsonrpc": "2.0", "method": "eth_subscription", "params": {"subscription": "0x1", "result": result}}).to_string()
+}
+
+/// A signed transfer of Alice.
+pub(crate) async fn transfer(nonce: u64, input: Bytes) -> alloy::consensus::TxEnvelope {
+    let signer: PrivateKeySigner = ALICE.parse().unwrap();
+    let gas = 21_000 + 16 * 40 * u64::try_from(input.len()).unwrap();
+    TransactionRequest::default()
+        .with_to(Address::repeat_byte(0xb0))
+        .with_value(U256::from(1))
+        .with_input(input)
+        .with_nonce(nonce)
+        .with_chain_id(31_337)
+        .with_gas_limit(gas)
+        .with_max_fee_per_gas(20_000_000_000)
+        .with_max_priority_fee_per_gas(1_000_000_000)
+        .build(&EthereumWallet::from(signer))
+        .await
+        .unwrap()
+}
