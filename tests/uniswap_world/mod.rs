@@ -356,7 +356,9 @@ impl World {
     async fn swap(&self, token_in: Address, token_out: Address, call: impl SolCall) -> (U256, U256) {
         let snapshot = self.provider.anvil_snapshot().await.unwrap();
         let before = self.balances(token_in, token_out).await;
-        let request = TransactionRequest::default().with_to(self.swapper).with_input(call.abi_encode()).with_gas_limit(15_000_000);
+        // The provider counts nonces on its own and would not notice that the chain went back.
+        let nonce = self.provider.get_transaction_count(self.trader).await.unwrap();
+        let request = TransactionRequest::default().with_to(self.swapper).with_input(call.abi_encode()).with_gas_limit(15_000_000).with_nonce(nonce);
         let receipt = self.provider.send_transaction_sync(request.into()).await.unwrap();
         assert!(receipt.status());
         let after = self.balances(token_in, token_out).await;
