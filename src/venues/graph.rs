@@ -6,7 +6,10 @@
 //! ```
 
 use super::Venue;
-use alloy::primitives::{Address, map::HashMap};
+use alloy::primitives::{
+    Address,
+    map::{Entry, HashMap},
+};
 use std::{collections::VecDeque, sync::Arc};
 
 /// One direction of one venue.
@@ -105,7 +108,7 @@ impl Graph {
     }
 
     fn distances<'a>(&'a self, start: Address, max_hops: usize, edges_at: impl Fn(Address) -> &'a [usize], far_end: impl Fn(&Edge) -> Address) -> HashMap<Address, usize> {
-        let mut distances = HashMap::from_iter([(start, 0)]);
+        let mut distances: HashMap<Address, usize> = HashMap::from_iter([(start, 0)]);
         let mut queue = VecDeque::from([(start, 0_usize)]);
         while let Some((token, distance)) = queue.pop_front() {
             if distance == max_hops {
@@ -113,9 +116,9 @@ impl Graph {
             }
             for edge in edges_at(token).iter().filter_map(|id| self.edges.get(*id)) {
                 let next = far_end(edge);
-                if !distances.contains_key(&next) {
-                    distances.insert(next, distance.saturating_add(1));
-                    queue.push_back((next, distance.saturating_add(1)));
+                if let Entry::Vacant(unseen) = distances.entry(next) {
+                    let farther = *unseen.insert(distance.saturating_add(1));
+                    queue.push_back((next, farther));
                 }
             }
         }

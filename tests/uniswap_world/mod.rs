@@ -7,7 +7,7 @@
 
 use alloy::{
     consensus::{TxEnvelope, transaction::Recovered},
-    network::{AnyNetwork, EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
+    network::{AnyNetwork, AnyTransactionReceipt, EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
     node_bindings::{Anvil, AnvilInstance},
     primitives::{
         Address, Bytes, U256, U512,
@@ -66,7 +66,6 @@ sol! {
         uint256 deadline;
     }
 
-    #[sol(rpc)]
     interface Positions {
         function mint(MintParams params) external payable returns (uint256, uint128, uint256, uint256);
     }
@@ -109,7 +108,6 @@ sol! {
         uint256 amountInMaximum;
     }
 
-    #[sol(rpc)]
     interface Swapper {
         function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
         function exactOutputSingle(ExactOutputSingleParams params) external payable returns (uint256);
@@ -170,7 +168,7 @@ fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
 
 impl World {
     pub async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
+        let anvil = Anvil::at(anvil_path()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
         let key: PrivateKeySigner = anvil.keys()[0].clone().into();
         let (trader, wallet) = (key.address(), EthereumWallet::from(key));
         let provider = ProviderBuilder::new().network::<AnyNetwork>().wallet(wallet.clone()).connect_http(anvil.endpoint_url()).erased();
@@ -213,7 +211,7 @@ impl World {
         self.factory = self.deploy(factory_code.clone(), Vec::new()).await;
         self.second_factory = self.deploy(factory_code, Vec::new()).await;
         let weth = self.deploy(artifact("node_modules/canonical-weth/build/contracts/WETH9.json", "bytecode"), Vec::new()).await;
-        Token::new(weth, &self.provider).deposit().value(ether * U256::from(10_u64.pow(11))).send_sync().await.unwrap();
+        self.act(weth, Token::depositCall {}, ether * U256::from(10_u64.pow(11))).await;
         self.tokens[0] = weth;
         for (place, (symbol, decimals)) in [("WBTC", 8_u8), ("USDC", 6), ("DAI", 18)].into_iter().enumerate() {
             let arguments = (symbol, symbol, U256::from(decimals)).abi_encode_params();
@@ -227,7 +225,7 @@ impl World {
         self.swapper = self.deploy(swapper_code, (self.factory, weth).abi_encode_params()).await;
         for token in self.tokens {
             for spender in [self.positions, self.swapper] {
-                Token::new(token, &self.provider).approve(spender, U256::MAX).send_sync().await.unwrap();
+                self.act(token, Token::approveCall { spender, amount: U256::MAX }, U256::ZERO).await;
             }
         }
         let [weth, wbtc, usdc, dai] = self.tokens;
@@ -236,15 +234,29 @@ impl World {
         self.pool(weth, usdc, 500, &[(6_000, 20_000_000), (600, 9_000_000)]).await;
         self.pool(wbtc, usdc, 500, &[(WIDE, 800_000), (900, 300_000)]).await;
         self.pool(usdc, dai, 500, &[(1_000, 2_000_000)]).await;
-        Factory::new(self.factory, &self.provider).createPool(wbtc, weth, U24::from(10_000)).send_sync().await.unwrap();
+        self.act(self.factory, Factory::createPoolCall { a: wbtc, b: weth, fee: U24::from(10_000) }, U256::ZERO).await;
     }
 
     async fn deploy(&self, code: Bytes, arguments: Vec<u8>) -> Address {
         let code: Bytes = [code.to_vec(), arguments].concat().into();
-        let request = TransactionRequest::default().with_deploy_code(code).with_gas_limit(15_000_000);
-        let receipt = self.provider.send_transaction_sync(request.into()).await.unwrap();
+        self.mine(TransactionRequest::default().with_deploy_code(code)).await.contract_address.unwrap()
+    }
+
+    /// Calls a contract in a block of its own.
+    async fn act(&self, to: Address, call: impl SolCall, value: U256) {
+        self.mine(TransactionRequest::default().with_to(to).with_input(call.abi_encode()).with_value(value)).await;
+    }
+
+    /// Sends one transaction and mines it; both are done when this returns, so nothing waits and nothing races with a chain
+    /// that goes back. Nonce and gas are given: the provider counts nonces on its own, and what a pool's oracle costs depends on the clock.
+    async fn mine(&self, request: TransactionRequest) -> AnyTransactionReceipt {
+        let nonce = self.provider.get_transaction_count(self.trader).await.unwrap();
+        let request = request.with_nonce(nonce).with_gas_limit(15_000_000);
+        let hash = *self.provider.send_transaction(request.into()).await.unwrap().tx_hash();
+        self.provider.evm_mine(None).await.unwrap();
+        let receipt = self.provider.get_transaction_receipt(hash).await.unwrap().expect("it was mined");
         assert!(receipt.status());
-        receipt.contract_address.unwrap()
+        receipt
     }
 
     /// Creates a pool at the market price with one position a range: half its width in ticks, dollars on each side.
@@ -252,11 +264,11 @@ impl World {
         let (token0, token1) = if a < b { (a, b) } else { (b, a) };
         let fee = U24::from(fee);
         let factory = Factory::new(self.factory, &self.provider);
-        factory.createPool(a, b, fee).send_sync().await.unwrap();
+        self.act(self.factory, Factory::createPoolCall { a, b, fee }, U256::ZERO).await;
         let pool = Pool::new(factory.getPool(a, b, fee).call().await.unwrap(), &self.provider);
         let million = 1_000_000;
         let price = sqrt_price(self.worth(token0, million), self.worth(token1, million));
-        pool.initialize(price).send_sync().await.unwrap();
+        self.act(*pool.address(), Pool::initializeCall { sqrtPriceX96: price }, U256::ZERO).await;
         let tick: i32 = pool.slot0().call().await.unwrap().tick.try_into().unwrap();
         let spacing: i32 = pool.tickSpacing().call().await.unwrap().try_into().unwrap();
         for (half_width, dollars) in ranges {
@@ -274,8 +286,7 @@ impl World {
                 recipient: self.trader,
                 deadline: U256::MAX,
             };
-            let receipt = Positions::new(self.positions, &self.provider).mint(params).send_sync().await.unwrap();
-            assert!(receipt.status());
+            self.act(self.positions, Positions::mintCall { params }, U256::ZERO).await;
         }
     }
 
@@ -319,7 +330,7 @@ impl World {
     }
 
     pub async fn mint(&self, token: Address, to: Address, amount: U256) {
-        Token::new(token, &self.provider).mint(to, amount).send_sync().await.unwrap();
+        self.act(token, Token::mintCall { to, amount }, U256::ZERO).await;
     }
 
     async fn read_head(&self) -> Head {
@@ -351,14 +362,11 @@ impl World {
         TargetBlock::after(&self.head, &ChainRules::fixed(31_337, 12, Hardfork::Osaka))
     }
 
-    /// Makes a real swap, tells what it moved, and takes it back. Receipts are asked for synchronously: a watcher of new blocks
-    /// would wait for ever when the chain goes back.
+    /// Makes a real swap, tells what it moved, and takes it back.
     async fn swap(&self, token_in: Address, token_out: Address, call: impl SolCall) -> (U256, U256) {
         let snapshot = self.provider.anvil_snapshot().await.unwrap();
         let before = self.balances(token_in, token_out).await;
-        let request = TransactionRequest::default().with_to(self.swapper).with_input(call.abi_encode()).with_gas_limit(15_000_000);
-        let receipt = self.provider.send_transaction_sync(request.into()).await.unwrap();
-        assert!(receipt.status());
+        self.act(self.swapper, call, U256::ZERO).await;
         let after = self.balances(token_in, token_out).await;
         assert!(self.provider.anvil_revert(snapshot).await.unwrap());
         (before.0 - after.0, after.1 - before.1)
