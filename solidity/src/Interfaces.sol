@@ -68,3 +68,30 @@ interface IUniswapV3Pool {
         returns (int256 amount0, int256 amount1);
     function flash(address recipient, uint256 amount0, uint256 amount1, bytes calldata data) external;
 }
+
+/// What lenders, protocols and pools call back, by their own names; `onBalancerV3Unlock` is ours, because that vault
+/// calls whatever it was told to.
+interface ICallbacks {
+    function onMorphoLiquidate(uint256 repaid, bytes calldata data) external;
+    function onMoolahLiquidate(uint256 repaid, bytes calldata data) external;
+    function onMorphoFlashLoan(uint256 assets, bytes calldata data) external;
+    function onMoolahFlashLoan(uint256 assets, bytes calldata data) external;
+    function onFlashLoan(address initiator, address token, uint256 amount, uint256 fee, bytes calldata data)
+        external
+        returns (bytes32);
+    function executeOperation(address asset, uint256 amount, uint256 premium, address initiator, bytes calldata data)
+        external
+        returns (bool);
+    function receiveFlashLoan(
+        address[] calldata tokens,
+        uint256[] calldata amounts,
+        uint256[] calldata fees,
+        bytes calldata data
+    ) external;
+    function onBalancerV3Unlock(bytes calldata data) external;
+    function uniswapV2Call(address sender, uint256 amount0, uint256 amount1, bytes calldata data) external;
+    function uniswapV3FlashCallback(uint256 fee0, uint256 fee1, bytes calldata data) external;
+    function uniswapV3SwapCallback(int256 amount0, int256 amount1, bytes calldata data) external;
+    function fluxUnlockCallback(bytes calldata data) external;
+    function fluxUnlockCallback(uint256 minPayment, uint256 trueDebt, bytes calldata data) external;
+}

@@ -76,4 +76,9 @@ abstract contract Test {
     function package(string memory path) internal view returns (bytes memory) {
         return vm.parseJsonBytes(vm.readFile(path), ".bytecode");
     }
+
+    /// Deploys one of our own contracts from its committed artifact.
+    function ours(string memory name, bytes memory arguments) internal returns (address) {
+        return create(package(string.concat("artifacts/", name, ".json")), arguments);
+    }
 }

@@ -3,9 +3,7 @@ pragma solidity 0.8.28;
 
 import "../src/Opcodes.sol";
 import {Executor} from "../src/Executor.sol";
-import {AdaptiveIrm} from "../reference/AdaptiveIrm.sol";
 import {Aggregator} from "../reference/Aggregator.sol";
-import {FeedOracle, IFeed} from "../reference/FeedOracle.sol";
 import {TestToken} from "../reference/TestToken.sol";
 import {Steps} from "./Steps.sol";
 import {Test} from "./Vm.sol";
@@ -72,7 +70,8 @@ interface IPairV2 {
 }
 
 /// One lending market of the real Morpho Blue (WETH lent against COL), a real Uniswap V3 pool and V2 pair between
-/// the two tokens, and an executor with its people. COL is worth one WETH; Bob borrowed 80 WETH against 100 COL.
+/// the two tokens, and an executor with its people. Our own contracts are deployed from the committed artifacts:
+/// what is tested is what is shipped (run `node compile.js` after a change, `--check` proves it). COL is worth one WETH; Bob borrowed 80 WETH against 100 COL.
 abstract contract World is Test {
     address internal constant OWNER = address(0x0a11ce);
     address internal constant OPERATOR = address(0x0b0b);
@@ -98,20 +97,22 @@ abstract contract World is Test {
         vm.deal(address(this), 1_000_000 ether);
         address[] memory operators = new address[](1);
         operators[0] = OPERATOR;
-        executor = new Executor(OWNER, RECEIVER, operators, new address[](0));
+        executor = Executor(
+            payable(ours("Executor", abi.encode(OWNER, RECEIVER, operators, new address[](0))))
+        );
 
         weth = IWeth9(create(package("node_modules/canonical-weth/build/contracts/WETH9.json"), ""));
         weth.deposit{value: 500_000 ether}();
         col = makeCollateral();
         col.mint(address(this), 1_000_000 ether);
 
-        feed = new Aggregator(8, "COL / WETH", address(this), 1e8);
+        feed = Aggregator(ours("Aggregator", abi.encode(8, "COL / WETH", address(this), 1e8)));
         morpho = IMorphoFull(create(package("out/packages/Morpho.json"), abi.encode(address(this))));
-        AdaptiveIrm irm = new AdaptiveIrm(address(morpho));
-        FeedOracle oracle = new FeedOracle(address(col), address(weth), IFeed(address(feed)), IFeed(address(0)));
-        market = MarketParams(address(weth), address(col), address(oracle), address(irm), LLTV);
-        named = Steps.Market(address(morpho), 0xcf7ea196, address(weth), address(col), address(oracle), address(irm), LLTV);
-        morpho.enableIrm(address(irm));
+        address irm = ours("AdaptiveIrm", abi.encode(address(morpho)));
+        address oracle = ours("FeedOracle", abi.encode(address(col), address(weth), address(feed), address(0)));
+        market = MarketParams(address(weth), address(col), oracle, irm, LLTV);
+        named = Steps.Market(address(morpho), 0xcf7ea196, address(weth), address(col), oracle, irm, LLTV);
+        morpho.enableIrm(irm);
         morpho.enableLltv(LLTV);
         morpho.createMarket(market);
         weth.approve(address(morpho), type(uint256).max);
@@ -135,7 +136,7 @@ abstract contract World is Test {
     }
 
     function makeCollateral() internal virtual returns (TestToken) {
-        return new TestToken("Collateral", "COL", 18);
+        return TestToken(ours("TestToken", abi.encode("Collateral", "COL", 18)));
     }
 
     function uniswapV3MintCallback(uint256 amount0, uint256 amount1, bytes calldata) external {
