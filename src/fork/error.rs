@@ -39,6 +39,9 @@ pub enum ForkError {
     /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
     #[error("the code with hash {0} is malformed")]
     MalformedCode(B256),
+    /// The thread that serves misses could not be started.
+    #[error("no thread for the fork's reads: {0}")]
+    Thread(#[source] std::io::Error),
     /// The EVM refused the block environment, or failed for a reason that is not the transaction's.
     #[error("the EVM failed: {0}")]
     Evm(String),
@@ -50,7 +53,7 @@ impl ForkError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Node { .. } => true,
-            Self::InvalidTransaction { .. } | Self::NotStored { .. } | Self::MissingCode(_) | Self::MalformedCode(_) | Self::Evm(_) => false,
+            Self::InvalidTransaction { .. } | Self::NotStored { .. } | Self::MissingCode(_) | Self::MalformedCode(_) | Self::Thread(_) | Self::Evm(_) => false,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The node behind a generation: single reads for misses through foundry-fork-db, each with a timeout.
 //!
-//! The backend joins equal reads in flight and is asked from simulation threads that block until it answers. It runs on
-//! the runtime that started the fork. The timeout sits in the transport, below everything, because a provider over a
-//! WebSocket has none and a blocked thread can't be woken in any other way.
+//! The backend joins equal reads in flight and is asked from simulation threads that block until it answers. It runs on a
+//! thread of its own, whose clock goes on whatever the caller blocks: a read that was made in the wrong place, in an async
+//! task, ends with an error and not with a hang. The timeout sits in the transport, below everything, because a provider
+//! over a WebSocket has none and a blocked thread can't be woken in any other way.
 
 use super::ForkError;
 use alloy::{
@@ -18,11 +19,14 @@ use alloy::{
 use foundry_fork_db::{BlockchainDb, SharedBackend, backend::BlockingMode, cache::BlockchainDbMeta};
 use revm::{context::BlockEnv, database_interface::DatabaseRef, state::AccountInfo};
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::oneshot};
 
 /// A transport that gives up after a while.
 #[derive(Clone, Debug)]
@@ -66,20 +70,41 @@ pub(super) fn timed(provider: &DynProvider<AnyNetwork>, limit: Duration) -> Root
     RootProvider::new(RpcClient::from_inner(inner))
 }
 
+/// The thread that all backends of a fork run on. It ends with the last of them.
+#[derive(Debug)]
+pub(super) struct MissThread {
+    runtime: Handle,
+    _until_dropped: oneshot::Sender<()>,
+}
+
+impl MissThread {
+    pub(super) fn start() -> std::io::Result<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (until_dropped, dropped) = oneshot::channel::<()>();
+        // The runtime lives and ends on its own thread: it may not be dropped inside an async task.
+        std::thread::Builder::new().name("fork-misses".to_owned()).spawn(move || {
+            let _ = runtime.block_on(dropped);
+        })?;
+        Ok(Arc::new(Self { runtime: handle, _until_dropped: until_dropped }))
+    }
+}
+
 /// Where one generation's misses are asked, pinned by its head's hash.
 #[derive(Clone, Debug)]
 pub(super) struct MissBackend {
     shared: SharedBackend,
     block: B256,
+    _thread: Arc<MissThread>,
 }
 
 impl MissBackend {
-    /// Starts the backend of one generation on the given runtime; it ends when the generation is dropped.
-    pub(super) fn spawn(runtime: &Handle, provider: &RootProvider<AnyNetwork>, block: B256) -> Self {
+    /// Starts the backend of one generation; it ends when the generation is dropped.
+    pub(super) fn spawn(thread: &Arc<MissThread>, provider: &RootProvider<AnyNetwork>, block: B256) -> Self {
         let store = BlockchainDb::new(BlockchainDbMeta::new(BlockEnv::default(), String::new()), None);
         let (shared, handler) = SharedBackend::new(provider.clone(), store, Some(block.into()));
-        runtime.spawn(handler);
-        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block }
+        thread.runtime.spawn(handler);
+        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block, _thread: thread.clone() }
     }
 
     pub(super) fn account(&self, address: Address) -> Result<AccountInfo, ForkError> {

@@ -10,7 +10,7 @@
 
 use super::{
     Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
-    node::{MissBackend, timed},
+    node::{MissBackend, MissThread, timed},
     reader::{AccountRead, NodeReader},
     roll::{Reread, apply, read_again},
     store::Store,
@@ -25,7 +25,7 @@ use parking_lot::RwLock;
 use revm::state::{AccountInfo, Bytecode};
 use serde_json::json;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::sync::Mutex;
 
 /// Bounds of a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Default for ForkOptions {
 #[derive(Debug)]
 pub struct Fork {
     provider: RootProvider<AnyNetwork>,
-    runtime: Handle,
+    thread: Arc<MissThread>,
     reader: Arc<NodeReader>,
     rollers: Vec<Arc<dyn Roller>>,
     options: ForkOptions,
@@ -58,23 +58,21 @@ pub struct Fork {
 }
 
 impl Fork {
-    /// An empty fork at a head: everything is a miss at first. Must be called on a tokio runtime, which serves the misses
-    /// from then on.
-    #[must_use]
-    pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Self {
+    /// An empty fork at a head: everything is a miss at first. Misses are served by a thread of its own.
+    pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Result<Self, ForkError> {
         let provider = timed(provider, options.timeout);
-        let runtime = Handle::current();
+        let thread = MissThread::start().map_err(ForkError::Thread)?;
         let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
-        let first = Generation::new(head.clone(), Store::default(), Some(MissBackend::spawn(&runtime, &provider, head.hash)));
-        Self {
+        let first = Generation::new(head.clone(), Store::default(), Some(MissBackend::spawn(&thread, &provider, head.hash)));
+        Ok(Self {
             provider,
-            runtime,
+            thread,
             rollers: vec![Arc::new(Reread::new(reader.clone()))],
             reader,
             options,
             current: RwLock::new(Arc::new(first)),
             history: Mutex::default(),
-        }
+        })
     }
 
     /// Ways to roll that are tried before re-reading, the preferred one first.
@@ -145,7 +143,7 @@ impl Fork {
         if parent.head().hash != head.parent_hash {
             store.forget_block_hashes();
         }
-        let backend = MissBackend::spawn(&self.runtime, &self.provider, head.hash);
+        let backend = MissBackend::spawn(&self.thread, &self.provider, head.hash);
         Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff))
     }
 
@@ -193,7 +191,7 @@ impl Fork {
         if known.account_count().saturating_add(known.slot_count()) <= most {
             return;
         }
-        let backend = MissBackend::spawn(&self.runtime, &self.provider, current.head().hash);
+        let backend = MissBackend::spawn(&self.thread, &self.provider, current.head().hash);
         *self.current.write() = Arc::new(Generation::new(current.head().clone(), known.retain(live), Some(backend)));
     }
 

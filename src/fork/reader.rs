@@ -75,7 +75,7 @@ impl Support {
 /// Where the probe stands for the length of a call; nobody has the key to this address.
 const PROBE_AT: Address = address!("c0dE0000000000000000000000000000C0DE0001");
 /// For each 32-byte word of the input, an address: its balance and its code hash.
-const PROBE: Bytes = bytes!("5f5b803611156021578035803182600160 1b523f8160011b602001526020016001565b60011b5ff3");
+const PROBE: Bytes = bytes!("5f5b80361115602157803580318260011b523f8160011b602001526020016001565b60011b5ff3");
 /// Gas for each account asked, cold access and input included, with room to spare.
 const PROBE_GAS: u64 = 12_000;
 

@@ -109,8 +109,8 @@ struct Overlay {
 /// A generation with layers on top. Cheap to clone; all its reads come from one state.
 ///
 /// A read that is missing blocks the thread until the node answers or the time limit ends. So reads and runs belong on
-/// simulation threads or in `spawn_blocking`, never directly into an async task: there they would stop the very runtime that
-/// has to fetch the answer.
+/// simulation threads or in `spawn_blocking`, never directly into an async task: there they may stop the very task that
+/// carries the answer, and fail after the time limit.
 #[derive(Clone, Debug)]
 pub struct View {
     generation: Arc<Generation>,
@@ -224,7 +224,8 @@ impl View {
                 }
             }
             for (slot, new) in &change.slots {
-                let old = self.storage_ref(*address, *slot)?;
+                // Nothing can be created where there is storage, so what is not known of it is zero.
+                let old = if change.storage_cleared { self.known_slot(*address, *slot).unwrap_or_default() } else { self.storage_ref(*address, *slot)? };
                 record(Facet::Slot(*address, *slot), old, *new);
             }
         }
@@ -273,6 +274,19 @@ impl View {
     fn with_code(&self, mut info: AccountInfo) -> AccountInfo {
         info.code = self.code_by_hash_ref(info.code_hash).ok();
         info
+    }
+
+    /// A slot if nothing has to be asked of the node.
+    fn known_slot(&self, address: Address, slot: U256) -> Option<U256> {
+        for change in self.layers().filter_map(|layer| layer.accounts.get(&address)) {
+            if let Some(value) = change.slots.get(&slot) {
+                return Some(*value);
+            }
+            if change.storage_cleared {
+                return Some(U256::ZERO);
+            }
+        }
+        self.generation.known_slot(address, slot)
     }
 
     /// The slots of an account that are known and not zero.

@@ -1,0 +1,249 @@
+//! A real anvil for the tests: accounts that sign, blocks that are mined when a test says so.
+
+use alloy::{
+    consensus::{SignableTransaction, Transaction, TxEip1559, TxEip7702, TxEnvelope, transaction::Recovered},
+    eips::{BlockId, BlockNumberOrTag, Encodable2718, eip7702::Authorization},
+    network::{AnyNetwork, BlockResponse, TxSignerSync},
+    node_bindings::{Anvil, AnvilInstance},
+    primitives::{Address, B256, Bytes, Log, TxKind, U256, address},
+    providers::{DynProvider, Provider, ProviderBuilder},
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use eyre::{Result, WrapErr, eyre};
+use harrier::{
+    chain::Head,
+    fork::{ChainRules, Facet, Fork, ForkOptions, Hardfork, SimTx, View},
+};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub(crate) const CHAIN_ID: u64 = 31337;
+pub(crate) const FEE_RECIPIENT: Address = address!("00000000000000000000000000000000bea70001");
+/// Gas of every transaction that does not say otherwise.
+const GAS: u64 = 1_000_000;
+
+/// anvil, its accounts and their nonces.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) anvil: AnvilInstance,
+    pub(crate) provider: DynProvider<AnyNetwork>,
+    people: Vec<PrivateKeySigner>,
+    nonces: RefCell<HashMap<Address, u64>>,
+}
+
+/// What the node says about a mined transaction.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub(crate) success: bool,
+    pub(crate) gas_used: u64,
+    pub(crate) logs: Vec<Log>,
+}
+
+fn anvil_path() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
+        return Ok(path.into());
+    }
+    let os = match std::env::consts::OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    };
+    let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{machine}/bin"));
+    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let candidates = std::iter::once(packaged).chain(on_path).map(|folder| folder.join(format!("anvil{}", std::env::consts::EXE_SUFFIX)));
+    candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| eyre!("no anvil: run `make setup`, set HARRIER_ANVIL, or put anvil on the PATH"))
+}
+
+pub(crate) fn connect(url: &str) -> Result<DynProvider<AnyNetwork>> {
+    Ok(ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased())
+}
+
+impl Chain {
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(arguments: &[&str]) -> Result<Self> {
+        let path = anvil_path()?;
+        let standard = ["--no-mining", "--order", "fifo", "--hardfork", "osaka", "--enable-tx-gas-limit", "--block-base-fee-per-gas", "1000000000"];
+        let anvil = Anvil::at(&path).args(standard).args(arguments).try_spawn().wrap_err_with(|| format!("{}", path.display()))?;
+        let provider = connect(&anvil.endpoint())?;
+        let people = anvil.keys().iter().map(|key| PrivateKeySigner::from_bytes(&B256::from_slice(&key.to_bytes()))).collect::<Result<_, _>>()?;
+        let chain = Self { anvil, provider, people, nonces: RefCell::default() };
+        let _: serde_json::Value = chain.request("anvil_setCoinbase", (FEE_RECIPIENT,)).await?;
+        Ok(chain)
+    }
+
+    pub(crate) async fn request<P, R>(&self, method: &'static str, parameters: P) -> Result<R>
+    where
+        P: alloy::rpc::json_rpc::RpcSend,
+        R: alloy::rpc::json_rpc::RpcRecv,
+    {
+        self.provider.client().request(method, parameters).await.wrap_err(method)
+    }
+
+    pub(crate) fn rules() -> ChainRules {
+        ChainRules::fixed(CHAIN_ID, 12, Hardfork::Osaka)
+    }
+
+    pub(crate) fn person(&self, index: usize) -> &PrivateKeySigner {
+        &self.people[index]
+    }
+
+    pub(crate) async fn head(&self) -> Result<Head> {
+        self.head_at(BlockId::latest()).await
+    }
+
+    pub(crate) async fn head_at(&self, at: BlockId) -> Result<Head> {
+        let block = self.provider.get_block(at).await?.ok_or_else(|| eyre!("no block {at:?}"))?;
+        let header = block.header();
+        Ok(Head {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            base_fee: header.base_fee_per_gas.unwrap_or_default(),
+            gas_limit: header.gas_limit,
+            gas_used: header.gas_used,
+            fee_recipient: header.beneficiary,
+            prev_randao: header.mix_hash.unwrap_or_default(),
+            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+            receipts_root: header.receipts_root,
+        })
+    }
+
+    pub(crate) async fn fork(&self) -> Result<Fork> {
+        Ok(Fork::start(&self.provider, self.head().await?, ForkOptions::default())?)
+    }
+
+    fn next_nonce(&self, who: &PrivateKeySigner) -> u64 {
+        let mut nonces = self.nonces.borrow_mut();
+        let nonce = nonces.entry(who.address()).or_default();
+        *nonce += 1;
+        *nonce - 1
+    }
+
+    /// Takes back the nonces of transactions that were signed but will not be mined, or were mined in a dropped block.
+    pub(crate) async fn forget_nonces(&self) -> Result<()> {
+        for person in &self.people {
+            let mined = self.provider.get_transaction_count(person.address()).await?;
+            self.nonces.borrow_mut().insert(person.address(), mined);
+        }
+        Ok(())
+    }
+
+    /// A signed transaction of one of anvil's accounts.
+    pub(crate) fn sign(&self, who: usize, to: TxKind, value: u64, input: impl Into<Bytes>) -> SimTx {
+        let who = self.person(who);
+        let mut tx = TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce: self.next_nonce(who),
+            gas_limit: GAS,
+            max_fee_per_gas: 50_000_000_000,
+            max_priority_fee_per_gas: 1_500_000_007,
+            to,
+            value: U256::from(value),
+            access_list: Default::default(),
+            input: input.into(),
+        };
+        let signature = who.sign_transaction_sync(&mut tx).expect("a local key signs");
+        Arc::new(Recovered::new_unchecked(TxEnvelope::from(tx.into_signed(signature)), who.address()))
+    }
+
+    /// A transaction that delegates `authority`'s account to `delegate`, or to nothing for the zero address.
+    pub(crate) fn delegate(&self, who: usize, authority: &PrivateKeySigner, delegate: Address) -> SimTx {
+        let who = self.person(who);
+        let authorization = Authorization { chain_id: U256::from(CHAIN_ID), address: delegate, nonce: self.next_nonce(authority) };
+        let signature = authority.sign_hash_sync(&authorization.signature_hash()).expect("a local key signs");
+        let mut tx = TxEip7702 {
+            chain_id: CHAIN_ID,
+            nonce: self.next_nonce(who),
+            gas_limit: GAS,
+            max_fee_per_gas: 50_000_000_000,
+            max_priority_fee_per_gas: 1,
+            to: authority.address(),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            authorization_list: vec![authorization.into_signed(signature)],
+            input: Bytes::new(),
+        };
+        let signature = who.sign_transaction_sync(&mut tx).expect("a local key signs");
+        Arc::new(Recovered::new_unchecked(TxEnvelope::from(tx.into_signed(signature)), who.address()))
+    }
+
+    pub(crate) async fn send(&self, tx: &SimTx) -> Result<()> {
+        let _pending = self.provider.send_raw_transaction(&tx.inner().encoded_2718()).await?;
+        Ok(())
+    }
+
+    /// Mines all that was sent, `seconds` after the last block.
+    pub(crate) async fn mine(&self, seconds: u64) -> Result<Head> {
+        let timestamp = self.head().await?.timestamp + seconds;
+        let _: serde_json::Value = self.request("evm_setNextBlockTimestamp", (timestamp,)).await?;
+        let _: serde_json::Value = self.request("evm_mine", ()).await?;
+        self.head().await
+    }
+
+    pub(crate) async fn send_and_mine(&self, txs: &[SimTx]) -> Result<Head> {
+        for tx in txs {
+            self.send(tx).await?;
+        }
+        self.mine(12).await
+    }
+
+    pub(crate) async fn receipt(&self, tx: &SimTx) -> Result<Receipt> {
+        let receipt = self.provider.get_transaction_receipt(*tx.tx_hash()).await?.ok_or_else(|| eyre!("{} was not mined", tx.tx_hash()))?;
+        let inner = &receipt.inner;
+        let logs = inner.inner.inner.receipt.logs.iter().map(|log| log.inner.clone()).collect();
+        Ok(Receipt { success: inner.inner.inner.receipt.status.coerce_status(), gas_used: receipt.gas_used, logs })
+    }
+
+    /// Deploys code as it is and mines.
+    pub(crate) async fn deploy(&self, runtime: &[u8]) -> Result<Address> {
+        let tx = self.sign(0, TxKind::Create, 0, crate::code::init_code(runtime));
+        let address = tx.signer().create(tx.nonce());
+        self.send_and_mine(std::slice::from_ref(&tx)).await?;
+        eyre::ensure!(self.receipt(&tx).await?.success, "deployment failed");
+        Ok(address)
+    }
+
+    /// A facet's value by a plain request of its own.
+    pub(crate) async fn fresh(&self, facet: &Facet, at: B256) -> Result<U256> {
+        let at = BlockId::from(at);
+        Ok(match facet {
+            Facet::Slot(address, slot) => self.provider.get_storage_at(*address, *slot).block_id(at).await?,
+            Facet::Balance(address) => self.provider.get_balance(*address).block_id(at).await?,
+            Facet::Nonce(address) => U256::from(self.provider.get_transaction_count(*address).block_id(at).await?),
+            Facet::Code(address) => alloy::primitives::keccak256(self.provider.get_code_at(*address).block_id(at).await?).into(),
+            Facet::Env(_) => U256::ZERO,
+        })
+    }
+
+    /// Every known facet of a view against a plain read of the node at the same block; how many there were.
+    pub(crate) async fn assert_fresh(&self, view: &View) -> Result<usize> {
+        let known = view.generation().known();
+        let mut count = 0;
+        for facet in known.facets() {
+            let fresh = self.fresh(&facet, view.head().hash).await?;
+            assert_eq!(known.value(&facet), Some(fresh), "{facet:?} at block {}", view.head().number);
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// The tag as a block id, for blocks by number.
+pub(crate) fn number(number: u64) -> BlockId {
+    BlockId::Number(BlockNumberOrTag::Number(number))
+}
+
+/// Runs on a thread where a miss may block.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await?)
+}

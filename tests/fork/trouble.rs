@@ -1,0 +1,276 @@
+//! Reorgs, rollbacks, late answers, nodes that are slow, silent, or lack methods.
+
+use crate::{
+    chain::{Chain, blocking, connect},
+    code,
+};
+use alloy::primitives::{Address, TxKind, U256};
+use eyre::Result;
+use harrier::fork::{Facet, Fork, ForkError, ForkOptions, ReadSet};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+fn slots(address: Address, count: u64) -> ReadSet {
+    let mut set = ReadSet::default();
+    for slot in 0..count {
+        set.insert(Facet::Slot(address, U256::from(slot)));
+    }
+    set.insert(Facet::Balance(address));
+    set
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reorgs_of_some_depth() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    let fork = chain.fork().await?;
+    fork.prefetch(&slots(writer, 4)).await?;
+    for round in 1..5 {
+        let write = chain.sign(1, TxKind::Call(writer), 0, code::words(&[round % 4, round]));
+        chain.send_and_mine(&[write]).await?;
+        fork.roll(&chain.head().await?).await?;
+    }
+    // A facet that only the newest head knows, so no ancestor can tell what it was there.
+    let late = Facet::Slot(writer, U256::from(9));
+    let mut only_now = ReadSet::default();
+    only_now.insert(late);
+    let write = chain.sign(1, TxKind::Call(writer), 0, code::words(&[9, 77]));
+    chain.send_and_mine(&[write]).await?;
+    fork.roll(&chain.head().await?).await?;
+    fork.prefetch(&only_now).await?;
+    let before = fork.view();
+    let _: serde_json::Value = chain.request("anvil_reorg", (3, Vec::<u8>::new())).await?;
+    let head = chain.head().await?;
+    assert_ne!(head.hash, before.head().hash);
+    let (after, diff) = fork.roll(&head).await?;
+    chain.assert_fresh(&after).await?;
+    let (was, is) = (before.generation().known(), after.generation().known());
+    for facet in was.facets() {
+        let moved = was.value(&facet) != is.value(&facet);
+        assert_eq!(diff.iter().any(|change| change.facet == facet), moved, "{facet:?}");
+    }
+    assert!(diff.iter().any(|change| change.facet == late && change.old == U256::from(77) && change.new.is_zero()));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_another_branch_rolls_from_their_common_parent() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    let fork = chain.fork().await?;
+    fork.prefetch(&slots(writer, 2)).await?;
+    let snapshot: String = chain.request("evm_snapshot", ()).await?;
+    let parent = chain.head().await?;
+    chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 1]))]).await?;
+    fork.roll(&chain.head().await?).await?;
+    fork.prefetch(&slots(writer, 4)).await?;
+    // The other branch: the same height, another block.
+    let _: bool = chain.request("evm_revert", (snapshot,)).await?;
+    chain.forget_nonces().await?;
+    chain.send_and_mine(&[chain.sign(2, TxKind::Call(writer), 0, code::words(&[3, 5]))]).await?;
+    let head = chain.head().await?;
+    assert_eq!(head.parent_hash, parent.hash);
+    let (view, diff) = fork.roll(&head).await?;
+    assert_eq!(view.generation().known().slot_count(), 4);
+    chain.assert_fresh(&view).await?;
+    let changed = |slot: u64| diff.iter().find(|change| change.facet == Facet::Slot(writer, U256::from(slot))).map(|change| (change.old.to::<u64>(), change.new.to::<u64>()));
+    assert_eq!((changed(0), changed(1), changed(3)), (Some((1, 0)), None, Some((0, 5))));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_rollback_goes_back_to_a_known_head() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    let fork = chain.fork().await?;
+    fork.prefetch(&slots(writer, 2)).await?;
+    let first = fork.view();
+    for round in 1..3 {
+        chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[round, 5]))]).await?;
+        fork.roll(&chain.head().await?).await?;
+    }
+    fork.prefetch(&slots(writer, 4)).await?;
+    let _: serde_json::Value = chain.request("anvil_rollback", (2,)).await?;
+    let (back, diff) = fork.roll(&chain.head().await?).await?;
+    assert_eq!(back.head(), first.head());
+    assert!(back.is_current() && first.is_current());
+    assert!(diff.iter().any(|change| change.facet == Facet::Slot(writer, U256::from(2)) && change.new.is_zero()));
+    chain.assert_fresh(&back).await?;
+    chain.forget_nonces().await?;
+    chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[1, 9]))]).await?;
+    let (view, _) = fork.roll(&chain.head().await?).await?;
+    chain.assert_fresh(&view).await?;
+    Ok(())
+}
+
+/// Stands between fork and node. Holds answers back while it is closed, and can refuse methods by name.
+struct Gate {
+    url: String,
+    open: watch::Sender<bool>,
+    requests: Arc<AtomicU64>,
+}
+
+impl Gate {
+    async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let (open, opened) = watch::channel(true);
+        let requests = Arc::new(AtomicU64::new(0));
+        let counter = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass(client, node.clone(), opened.clone(), counter.clone(), refused));
+            }
+        });
+        Ok(Self { url, open, requests })
+    }
+}
+
+/// Serves one connection: each request goes to the node, each answer waits until the gate is open.
+async fn pass(mut client: TcpStream, node: String, mut opened: watch::Receiver<bool>, requests: Arc<AtomicU64>, refused: &'static [&'static str]) -> Result<()> {
+    loop {
+        let Some(body) = read_body(&mut client).await? else { return Ok(()) };
+        requests.fetch_add(1, Ordering::SeqCst);
+        let request: serde_json::Value = serde_json::from_slice(&body)?;
+        let method = request.get("method").and_then(|method| method.as_str()).unwrap_or_default();
+        let answer = if refused.contains(&method) {
+            serde_json::json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": -32601, "message": "Method not found" } }).to_string().into_bytes()
+        } else {
+            let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
+            node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await?;
+            node.write_all(&body).await?;
+            read_body(&mut node).await?.unwrap_or_default()
+        };
+        opened.wait_for(|open| *open).await?;
+        client.write_all(format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len()).as_bytes()).await?;
+        client.write_all(&answer).await?;
+    }
+}
+
+/// The body of an HTTP message with a content length; none at the end of the connection.
+async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return Ok(None),
+        }
+    }
+    let head = String::from_utf8(head)?.to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or("0", str::trim).parse()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(body))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_lands_in_the_old_generation() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 5]))]).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
+    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let old = fork.view();
+    gate.open.send(false)?;
+    let asked = gate.requests.load(Ordering::SeqCst);
+    let reading = {
+        let view = old.clone();
+        tokio::task::spawn_blocking(move || view.storage(writer, U256::ZERO, &mut ReadSet::default()))
+    };
+    while gate.requests.load(Ordering::SeqCst) == asked {
+        tokio::task::yield_now().await;
+    }
+    // The read is on its way while the chain goes on and the fork with it; nothing is known yet, so no request is needed.
+    chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 9]))]).await?;
+    let (new, diff) = fork.roll(&chain.head().await?).await?;
+    assert!(diff.is_empty() && !old.is_current());
+    gate.open.send(true)?;
+    assert_eq!(reading.await??, U256::from(5));
+    assert_eq!(old.generation().known().slot_count(), 1);
+    assert_eq!(new.generation().known().slot_count(), 0);
+    let view = new.clone();
+    assert_eq!(blocking(move || view.storage(writer, U256::ZERO, &mut ReadSet::default())).await??, U256::from(9));
+    assert!(!old.is_current() && new.is_current());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_never_answers_is_an_error_in_time() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
+    let options = ForkOptions { timeout: Duration::from_millis(300), ..ForkOptions::default() };
+    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, options)?;
+    fork.prefetch(&slots(writer, 1)).await?;
+    gate.open.send(false)?;
+    let begin = Instant::now();
+    let view = fork.view();
+    let answer = blocking(move || view.storage(writer, U256::from(5), &mut ReadSet::default())).await?;
+    assert!(matches!(&answer, Err(error @ ForkError::Node { reason, .. }) if error.is_transient() && reason.contains("300 ms")), "{answer:?}");
+    chain.mine(12).await?;
+    let head = chain.head().await?;
+    let stuck = fork.roll(&head).await;
+    assert!(matches!(stuck, Err(ForkError::Node { .. })));
+    assert!(begin.elapsed() < Duration::from_secs(4));
+    // It stayed where it was, and goes on when the node does.
+    assert_eq!(fork.head().number + 1, head.number);
+    assert!(fork.view().is_current());
+    gate.open.send(true)?;
+    fork.roll(&head).await?;
+    chain.assert_fresh(&fork.view()).await?;
+    Ok(())
+}
+
+/// A read in an async task is wrong, and still no hang: not even on a runtime with one thread, which it blocks.
+#[tokio::test]
+async fn a_read_in_the_wrong_place_does_not_hang() -> Result<()> {
+    let chain = Chain::start().await?;
+    let options = ForkOptions { timeout: Duration::from_millis(300), ..ForkOptions::default() };
+    let fork = Fork::start(&chain.provider, chain.head().await?, options)?;
+    let begin = Instant::now();
+    let _either = fork.view().account(chain.person(1).address());
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_lack_methods() -> Result<()> {
+    let chain = Chain::start().await?;
+    let worker = chain.deploy(&code::worker()).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "eth_createAccessList"]).await?;
+    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    fork.prefetch(&slots(worker, 6)).await?;
+    fork.prefetch_call(&harrier::fork::Call::new(worker, Default::default())).await?;
+    for round in 0..3 {
+        chain.send_and_mine(&[chain.sign(1, TxKind::Call(worker), round, code::words(&[round, 4]))]).await?;
+        fork.roll(&chain.head().await?).await?;
+        chain.assert_fresh(&fork.view()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_takes_three_requests() -> Result<()> {
+    let chain = Chain::start().await?;
+    let worker = chain.deploy(&code::worker()).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
+    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    fork.prefetch(&slots(worker, 200)).await?;
+    for round in 0..3 {
+        chain.send_and_mine(&[chain.sign(1, TxKind::Call(worker), round, code::words(&[round, 4]))]).await?;
+        let before = gate.requests.load(Ordering::SeqCst);
+        fork.roll(&chain.head().await?).await?;
+        assert_eq!(gate.requests.load(Ordering::SeqCst) - before, 3);
+    }
+    Ok(())
+}
