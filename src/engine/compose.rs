@@ -76,13 +76,24 @@ pub(super) fn quote(
     let Some(left) = left else {
         return Err(Skip::new(SkipReason::Unprofitable, format!("{} of the collateral does not buy {} of the debt", terms.receives, terms.pays)).into());
     };
-    let rest = if token == weth || left.is_zero() { None } else { Some(router.best_exact_in(token, weth, left).map_err(wei_skip)?) };
+    let rest = if token == weth || left.is_zero() { None } else { Some(rest_route(router, inside.as_ref(), token, weth, left)?) };
     let gain = match &rest {
         Some(route) => route.amount_out,
         None if token == weth => left,
         None => U256::ZERO,
     };
     Ok(Quoted { size, terms, conversion, gain, inside, rest })
+}
+
+/// The way of what is left to WETH: over venues that the first swap does not move, so that the quote holds. Where there are none, over the
+/// same ones; the quote is then too good or too bad, and the simulation says by how much.
+fn rest_route(router: &Router, inside: Option<&Route>, token: Address, weth: Address, left: U256) -> Result<Route, SimulationError> {
+    let beside = inside.map(|inside| router.best_exact_in_beside(inside, token, weth, left));
+    match beside {
+        Some(Ok(route)) => Ok(route),
+        Some(Err(RouteError::Fork(error))) => Err(error.into()),
+        Some(Err(_)) | None => router.best_exact_in(token, weth, left).map_err(wei_skip),
+    }
 }
 
 /// The conversions that make sense for a pair of tokens.
@@ -106,9 +117,10 @@ pub(super) fn compose(
 ) -> Result<TxPlan, Skip> {
     let reading = &screened.market.reading;
     let convert = match (&quoted.inside, quoted.conversion) {
+        // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
         // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
         (Some(route), Conversion::SellAll) => {
-            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::All).map_err(step_skip)?
+            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::Quoted).map_err(step_skip)?
         }
         (Some(route), Conversion::BuyDebt) => route.steps_exact_out(quoted.terms.receives).map_err(step_skip)?,
         (None, _) => Vec::new(),

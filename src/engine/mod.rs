@@ -25,13 +25,13 @@ use crate::{
     book::{Book, MarketRef},
     flash::{self, FlashError, Lender, Loan},
     fork::{Execution, ForkError, ReadSet, SimTx, TargetBlock, TxStatus, View},
-    plan::{Skip, SkipReason, Trigger},
+    plan::{Resource, Skip, SkipReason, Trigger},
     protocols::{MarketReading, ProtocolError},
     venues::{Graph, Probe, Router, RouterLimits},
 };
 use alloy::primitives::{Address, U256};
 use std::{
-    fmt,
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -93,6 +93,8 @@ pub struct Work<'a> {
     pub front: &'a [SimTx],
     /// Operators that are free, the first is used first.
     pub senders: &'a [Sender],
+    /// What bundles in flight use already.
+    pub locked: &'a BTreeSet<Resource>,
     /// Stops the work.
     pub cancel: &'a Cancel,
 }

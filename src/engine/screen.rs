@@ -4,7 +4,7 @@ use super::{Cancel, Engine, EngineError, MarketOn, Outcome, Refusal, Work};
 use crate::{
     book::{MarketRef, Stale},
     fork::{StateDiff, View},
-    plan::{MarketId, Opportunity, Skip, Target, TargetKey},
+    plan::{MarketId, Opportunity, Skip, SkipReason, Target, TargetKey},
     protocols::{MarketReading, Protocol},
 };
 use std::{
@@ -49,6 +49,11 @@ pub(super) fn screen(
                 Ok(opportunities) => {
                     for opportunity in opportunities {
                         outcome.opportunities.push(opportunity.clone());
+                        if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
+                            let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
+                            outcome.refuse(&opportunity, skip);
+                            continue;
+                        }
                         if let Err(skip) = engine.settings.policy.admits(&opportunity, on.reading.price, engine.gas_price(work.block)) {
                             outcome.refuse(&opportunity, skip);
                             continue;

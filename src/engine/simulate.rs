@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Most gas of one transaction since Osaka (EIP-7825).
 pub(super) const TX_GAS_CAP: u64 = 16_777_216;
 
+/// Most gas by which 32 other bytes of calldata, zero against non-zero, can change a transaction (EIP-7623).
+const PROMISE_GAS: u64 = 32 * 40;
+
 /// Simulations that [`Engine::simulate_final`] takes.
 pub(super) const FINAL_RUNS: usize = 2;
 
@@ -152,6 +155,9 @@ impl Engine {
         let kept = first.gain.saturating_sub(plan.builder_payment);
         plan.min_gain = self.settings.policy.min_gain(kept, first.gas_wei)?;
         let priced = self.simulate(work, view, sender, &plan, Self::gas_cap(work), Record::No)?;
+        // The payment costs gas too, and the promise must cover it. Another promise is other bytes, so a little is kept for those.
+        let spare = U256::from(PROMISE_GAS) * U256::from(self.gas_price(work.block));
+        plan.min_gain = self.settings.policy.min_gain(priced.gain, priced.gas_wei.saturating_add(spare))?;
         let gas_limit = priced.gas_used.saturating_add(priced.gas_used / 4).min(Self::gas_cap(work));
         self.simulate(work, view, sender, &plan, gas_limit, Record::Yes)
     }

@@ -1,8 +1,20 @@
-//! The environment of the block that a simulation runs in.
+//! The environment of the block that a simulation runs in, predicted from the head by the chain's rules.
+//!
+//! ```text
+//! head ─after─▶ N+1 (exact) ─▶ with_missed_slot: same height, one slot later
+//!      ─after_blocks(k)─▶ N+k, base fee at its worst
+//! ```
 
-use alloy::primitives::{Address, B256};
+use crate::chain::Head;
+use alloy::{
+    eips::{
+        eip1559::{BaseFeeParams, calc_next_block_base_fee},
+        eip7840::BlobParams,
+    },
+    primitives::{Address, B256},
+};
 
-/// Rules of the EVM.
+/// Rules of the EVM and of the blob market.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hardfork {
     /// Cancun.
@@ -11,6 +23,109 @@ pub enum Hardfork {
     Prague,
     /// Osaka, with its gas cap per transaction.
     Osaka,
+    /// Osaka with the first change of blob parameters.
+    Bpo1,
+    /// Osaka with the second change of blob parameters.
+    Bpo2,
+}
+
+impl Hardfork {
+    /// Blob limits and prices in force.
+    #[must_use]
+    pub const fn blob_params(self) -> BlobParams {
+        match self {
+            Self::Cancun => BlobParams::cancun(),
+            Self::Prague => BlobParams::prague(),
+            Self::Osaka => BlobParams::osaka(),
+            Self::Bpo1 => BlobParams::bpo1(),
+            Self::Bpo2 => BlobParams::bpo2(),
+        }
+    }
+
+    /// Excess blob gas with a bound of e^50 wei per blob gas, far beyond any price ever paid, so that a header that
+    /// lies can't overflow the price's arithmetic.
+    pub(super) fn bounded_excess(self, excess_blob_gas: u64) -> u64 {
+        let bound = self.blob_params().update_fraction.saturating_mul(50);
+        u64::try_from(bound).map_or(excess_blob_gas, |bound| excess_blob_gas.min(bound))
+    }
+
+    /// Excess blob gas of the block after one with these figures, by the rules of this fork.
+    fn next_excess(self, excess_blob_gas: u64, blob_gas_used: u64, base_fee: u64) -> u64 {
+        let params = self.blob_params();
+        // A header can't use more than the limit of its own fork, and those only grow.
+        let used = blob_gas_used.min(params.max_blob_gas_per_block());
+        self.bounded_excess(params.next_block_excess_blob_gas_osaka(self.bounded_excess(excess_blob_gas), used, base_fee))
+    }
+}
+
+/// What has to be known of a chain to predict its next block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainRules {
+    /// The chain.
+    pub chain_id: u64,
+    /// Seconds between blocks.
+    pub slot_time: u64,
+    /// Rules before any activation of the schedule.
+    first: Hardfork,
+    /// Activations by timestamp, oldest first.
+    schedule: Vec<(u64, Hardfork)>,
+}
+
+impl ChainRules {
+    /// A chain with one set of rules for ever, as devnets have.
+    #[must_use]
+    pub const fn fixed(chain_id: u64, slot_time: u64, hardfork: Hardfork) -> Self {
+        Self { chain_id, slot_time, first: hardfork, schedule: Vec::new() }
+    }
+
+    /// A chain whose rules change at timestamps.
+    #[must_use]
+    pub fn scheduled(chain_id: u64, slot_time: u64, first: Hardfork, mut schedule: Vec<(u64, Hardfork)>) -> Self {
+        schedule.sort_unstable();
+        Self { chain_id, slot_time, first, schedule }
+    }
+
+    /// Ethereum mainnet.
+    #[must_use]
+    pub fn mainnet() -> Self {
+        let schedule = vec![
+            (1_746_612_311, Hardfork::Prague),
+            (1_764_798_551, Hardfork::Osaka),
+            (1_765_290_071, Hardfork::Bpo1),
+            (1_767_747_671, Hardfork::Bpo2),
+        ];
+        Self::scheduled(1, 12, Hardfork::Cancun, schedule)
+    }
+
+    /// The Sepolia testnet.
+    #[must_use]
+    pub fn sepolia() -> Self {
+        let schedule = vec![
+            (1_741_159_776, Hardfork::Prague),
+            (1_760_427_360, Hardfork::Osaka),
+            (1_761_017_184, Hardfork::Bpo1),
+            (1_761_607_008, Hardfork::Bpo2),
+        ];
+        Self::scheduled(11_155_111, 12, Hardfork::Cancun, schedule)
+    }
+
+    /// The Hoodi testnet.
+    #[must_use]
+    pub fn hoodi() -> Self {
+        let schedule = vec![
+            (1_742_999_832, Hardfork::Prague),
+            (1_761_677_592, Hardfork::Osaka),
+            (1_762_365_720, Hardfork::Bpo1),
+            (1_762_955_544, Hardfork::Bpo2),
+        ];
+        Self::scheduled(560_048, 12, Hardfork::Cancun, schedule)
+    }
+
+    /// The rules in force at a timestamp.
+    #[must_use]
+    pub fn hardfork_at(&self, timestamp: u64) -> Hardfork {
+        self.schedule.iter().rev().find(|(from, _)| *from <= timestamp).map_or(self.first, |(_, hardfork)| *hardfork)
+    }
 }
 
 /// The block that a bundle targets, as far as it is known before it exists.
@@ -34,4 +149,121 @@ pub struct TargetBlock {
     pub hardfork: Hardfork,
     /// The chain.
     pub chain_id: u64,
+}
+
+impl TargetBlock {
+    /// The block right after `head`, one slot later: base fee and excess blob gas are exact, the fee recipient is the
+    /// head's, and PREVRANDAO is the head's too because the real one is unknown.
+    #[must_use]
+    pub fn after(head: &Head, rules: &ChainRules) -> Self {
+        let timestamp = head.timestamp.saturating_add(rules.slot_time);
+        let hardfork = rules.hardfork_at(timestamp);
+        Self {
+            number: head.number.saturating_add(1),
+            timestamp,
+            base_fee: next_base_fee(head.gas_used, head.gas_limit, head.base_fee),
+            gas_limit: head.gas_limit,
+            fee_recipient: head.fee_recipient,
+            prev_randao: head.prev_randao,
+            excess_blob_gas: hardfork.next_excess(head.excess_blob_gas, head.blob_gas_used, head.base_fee),
+            hardfork,
+            chain_id: rules.chain_id,
+        }
+    }
+
+    /// The block `blocks` after `head`, at least one. Those beyond the first are not known yet: their base fee is the
+    /// highest that the rules allow (a full block before each, at least +12.5 % rounded up), and so is their excess blob gas.
+    #[must_use]
+    pub fn after_blocks(head: &Head, rules: &ChainRules, blocks: u64) -> Self {
+        let mut block = Self::after(head, rules);
+        for _ in 1..blocks {
+            let full = block.hardfork.blob_params().max_blob_gas_per_block();
+            let base_fee = block.base_fee;
+            block.number = block.number.saturating_add(1);
+            block.timestamp = block.timestamp.saturating_add(rules.slot_time);
+            block.hardfork = rules.hardfork_at(block.timestamp);
+            block.excess_blob_gas = block.hardfork.next_excess(block.excess_blob_gas, full, base_fee);
+            block.base_fee = worst_base_fee(block.gas_limit, base_fee);
+        }
+        block
+    }
+
+    /// The same height when one slot is missed before it.
+    #[must_use]
+    pub fn with_missed_slot(&self, rules: &ChainRules) -> Self {
+        let timestamp = self.timestamp.saturating_add(rules.slot_time);
+        Self { timestamp, hardfork: rules.hardfork_at(timestamp), ..self.clone() }
+    }
+}
+
+/// Base fee after a block, by EIP-1559. A header with more gas used than its limit counts as a full one.
+fn next_base_fee(gas_used: u64, gas_limit: u64, base_fee: u64) -> u64 {
+    calc_next_block_base_fee(gas_used.min(gas_limit), gas_limit, base_fee, BaseFeeParams::ethereum())
+}
+
+/// The highest base fee after a block with this one: what a full block gives, which for an odd gas limit is a little
+/// more than an eighth, and never less than an eighth rounded up.
+fn worst_base_fee(gas_limit: u64, base_fee: u64) -> u64 {
+    next_base_fee(gas_limit, gas_limit, base_fee).max(base_fee.saturating_add(base_fee.div_ceil(8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(gas_used: u64) -> Head {
+        Head {
+            number: 100,
+            hash: B256::repeat_byte(1),
+            parent_hash: B256::repeat_byte(2),
+            timestamp: 1_800_000_000,
+            base_fee: 1_000_000_001,
+            gas_limit: 30_000_000,
+            gas_used,
+            fee_recipient: Address::repeat_byte(3),
+            prev_randao: B256::repeat_byte(4),
+            excess_blob_gas: 0,
+            blob_gas_used: 0,
+            receipts_root: B256::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_next_block_follows_eip_1559() {
+        let rules = ChainRules::mainnet();
+        let full = TargetBlock::after(&head(30_000_000), &rules);
+        assert_eq!((full.number, full.timestamp, full.hardfork), (101, 1_800_000_012, Hardfork::Bpo2));
+        assert_eq!(full.base_fee, 1_125_000_001);
+        assert_eq!(TargetBlock::after(&head(15_000_000), &rules).base_fee, 1_000_000_001);
+        assert_eq!(TargetBlock::after(&head(0), &rules).base_fee, 875_000_001);
+    }
+
+    #[test]
+    fn later_blocks_have_the_worst_base_fee_rounded_up() {
+        let rules = ChainRules::mainnet();
+        let third = TargetBlock::after_blocks(&head(15_000_000), &rules, 3);
+        assert_eq!((third.number, third.timestamp), (103, 1_800_000_036));
+        assert_eq!(third.base_fee, 1_265_625_003); // 1_000_000_001 -> 1_125_000_002 -> 1_265_625_003
+        let odd = worst_base_fee(30_000_001, 100_000_000_000);
+        assert!(odd >= next_base_fee(30_000_001, 30_000_001, 100_000_000_000) && odd > 112_500_000_000);
+        assert_eq!(TargetBlock::after_blocks(&head(0), &rules, 1), TargetBlock::after(&head(0), &rules));
+    }
+
+    #[test]
+    fn a_missed_slot_moves_time_only() {
+        let rules = ChainRules::scheduled(5, 12, Hardfork::Prague, vec![(1_800_000_013, Hardfork::Osaka)]);
+        let block = TargetBlock::after(&head(0), &rules);
+        let later = block.with_missed_slot(&rules);
+        assert_eq!((block.hardfork, later.hardfork), (Hardfork::Prague, Hardfork::Osaka));
+        assert_eq!((later.number, later.timestamp, later.base_fee), (block.number, block.timestamp + 12, block.base_fee));
+    }
+
+    #[test]
+    fn a_lying_header_does_not_overflow() {
+        let liar = Head { excess_blob_gas: u64::MAX, blob_gas_used: u64::MAX, gas_used: u64::MAX, timestamp: u64::MAX, number: u64::MAX, ..head(0) };
+        let block = TargetBlock::after_blocks(&liar, &ChainRules::mainnet(), 4);
+        assert!(block.hardfork.blob_params().calc_blob_fee(block.excess_blob_gas) > 0);
+        let rules = ChainRules::fixed(1, 12, Hardfork::Cancun);
+        let _ = TargetBlock::after(&Head { base_fee: u64::MAX / 2, ..liar }, &rules);
+    }
 }

@@ -1,18 +1,38 @@
 //! EVM state at a head, and the EVM that runs on it. The only room that names revm types.
 //!
 //! ```text
-//! node ──misses, pinned by hash──▶ Generation (one per head, immutable base + its misses)
+//! node ──misses, pinned by hash──▶ Generation (one per head, immutable store + its misses)
 //!                                      │ Arc
 //!                         layers ──▶ View ──call / execute──▶ CallOutcome, Execution { TxOutcome.., Layer }
 //! ```
 //!
-//! A generation's base map is persistent: the next head's base shares all but the diff with it, so a roll costs
+//! A generation's store is made of persistent maps: the next head's store shares all but the diff with it, so a roll costs
 //! its diff, undo is keeping the parent, and a late answer for an old head lands in the old generation only.
 
 mod block;
+mod error;
 mod facet;
+mod generation;
+mod layer;
+mod node;
+mod owner;
+mod reader;
+mod recorder;
+mod roll;
+mod runner;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tx;
 mod view;
 
-pub use block::{Hardfork, TargetBlock};
+pub use block::{ChainRules, Hardfork, TargetBlock};
+pub use error::ForkError;
 pub use facet::{Change, EnvWord, Facet, ReadSet, StateDiff};
-pub use view::{AccountState, Call, CallOutcome, Execution, ForkError, Layer, SimTx, TxOutcome, TxStatus, View};
+pub use generation::Generation;
+pub use layer::Layer;
+pub use owner::{Fork, ForkOptions};
+pub use reader::RequestLimits;
+pub use roll::{Changes, NewValue, Roller};
+pub use store::Store;
+pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};

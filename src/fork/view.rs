@@ -1,39 +1,19 @@
 //! A generation with layers on top: what everything reads, and where everything is executed.
 
-use super::{ReadSet, StateDiff, TargetBlock};
+use super::{Facet, ForkError, Generation, ReadSet, StateDiff, TargetBlock, facet::Change, layer::Layer, runner};
 use crate::chain::Head;
 use alloy::{
     consensus::{TxEnvelope, transaction::Recovered},
-    primitives::{Address, B256, Bytes, Log, U256},
+    primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, U256},
+};
+use revm::{
+    database_interface::DatabaseRef,
+    state::{AccountInfo, Bytecode},
 };
 use std::sync::Arc;
 
-/// Why the fork could not answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ForkError {
-    /// The node did not give a value that was missing.
-    #[error("the node did not answer for {what} at block {block}: {reason}")]
-    Node {
-        /// What was asked.
-        what: String,
-        /// The block it was pinned to.
-        block: B256,
-        /// The node's words, or a timeout.
-        reason: String,
-    },
-    /// A transaction that no block could contain here: nonce, funds, fee cap, size.
-    #[error("transaction {index} is invalid here: {reason}")]
-    InvalidTransaction {
-        /// Its place in the list.
-        index: usize,
-        /// The EVM's reason.
-        reason: String,
-    },
-}
-
 /// An account without its storage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountState {
     /// Wei.
     pub balance: U256,
@@ -43,15 +23,9 @@ pub struct AccountState {
     pub code_hash: B256,
 }
 
-/// Changes on top of a generation, from transactions or from a patch; shared, never cloned.
-#[derive(Debug, Default)]
-pub struct Layer {}
-
-impl Layer {
-    /// An account with code and slots that exist on no chain: the executor of a dry-run, the probe that quotes.
-    #[must_use]
-    pub fn patch(_address: Address, _code: Option<Bytes>, _balance: Option<U256>, _slots: &[(U256, U256)]) -> Self {
-        todo!()
+impl Default for AccountState {
+    fn default() -> Self {
+        Self { balance: U256::ZERO, nonce: 0, code_hash: KECCAK256_EMPTY }
     }
 }
 
@@ -112,7 +86,7 @@ pub struct TxOutcome {
     pub output: Bytes,
     /// Logs.
     pub logs: Vec<Log>,
-    /// What the fee recipient gained by it, tips and payments.
+    /// What the fee recipient gained by it, tips and payments. Zero if it lost by it, which only its own spending can cause.
     pub fee_recipient_gain: U256,
 }
 
@@ -125,55 +99,227 @@ pub struct Execution {
     pub layer: Arc<Layer>,
 }
 
+/// One layer and those below it.
+#[derive(Debug)]
+struct Overlay {
+    layer: Arc<Layer>,
+    below: Option<Arc<Overlay>>,
+}
+
 /// A generation with layers on top. Cheap to clone; all its reads come from one state.
+///
+/// A read that is missing blocks the thread until the node answers or the time limit ends. So reads and runs belong on
+/// simulation threads or in `spawn_blocking`, never directly into an async task: there they would stop the very runtime that
+/// has to fetch the answer.
 #[derive(Clone, Debug)]
-pub struct View {}
+pub struct View {
+    generation: Arc<Generation>,
+    overlay: Option<Arc<Overlay>>,
+}
 
 impl View {
+    /// The state of a generation, without layers.
+    #[must_use]
+    pub const fn new(generation: Arc<Generation>) -> Self {
+        Self { generation, overlay: None }
+    }
+
     /// The head that the state belongs to.
     #[must_use]
     pub fn head(&self) -> &Head {
-        todo!()
+        self.generation.head()
+    }
+
+    /// The generation below the layers.
+    #[must_use]
+    pub const fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    /// False once the fork began to leave this head. The diff of that roll speaks of every facet that was read before. So a
+    /// value may be kept across the roll if this is still true *after* it was computed; otherwise it is read again.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.generation.is_superseded()
     }
 
     /// The same state with a layer on top.
     #[must_use]
-    pub fn with_layer(&self, _layer: Arc<Layer>) -> Self {
-        todo!()
+    pub fn with_layer(&self, layer: Arc<Layer>) -> Self {
+        Self { generation: self.generation.clone(), overlay: Some(Arc::new(Overlay { layer, below: self.overlay.clone() })) }
     }
 
     /// A storage slot; the facet is added to `reads`.
-    pub fn storage(&self, _address: Address, _slot: U256, _reads: &mut ReadSet) -> Result<U256, ForkError> {
-        todo!()
+    pub fn storage(&self, address: Address, slot: U256, reads: &mut ReadSet) -> Result<U256, ForkError> {
+        reads.insert(Facet::Slot(address, slot));
+        self.storage_ref(address, slot)
     }
 
     /// An account. No facet is recorded.
-    pub fn account(&self, _address: Address) -> Result<AccountState, ForkError> {
-        todo!()
+    pub fn account(&self, address: Address) -> Result<AccountState, ForkError> {
+        let info = self.info(address)?;
+        Ok(AccountState { balance: info.balance, nonce: info.nonce, code_hash: info.code_hash })
+    }
+
+    /// An account's code, empty for none. No facet is recorded.
+    pub fn code(&self, address: Address) -> Result<Bytes, ForkError> {
+        let info = self.info(address)?;
+        let code = info.code.map_or_else(|| self.code_by_hash_ref(info.code_hash), Ok)?;
+        Ok(code.original_bytes())
+    }
+
+    /// A facet's value: a number, or a hash of code. None for the environment, which is not state.
+    pub fn facet(&self, facet: &Facet) -> Result<Option<U256>, ForkError> {
+        Ok(match facet {
+            Facet::Slot(address, slot) => Some(self.storage_ref(*address, *slot)?),
+            Facet::Balance(address) => Some(self.info(*address)?.balance),
+            Facet::Nonce(address) => Some(U256::from(self.info(*address)?.nonce)),
+            Facet::Code(address) => Some(self.info(*address)?.code_hash.into()),
+            Facet::Env(_) => None,
+        })
     }
 
     /// Runs a message call in a fresh journal; changes are thrown away.
-    pub fn call(&self, _block: &TargetBlock, _call: &Call) -> Result<CallOutcome, ForkError> {
-        todo!()
+    pub fn call(&self, block: &TargetBlock, call: &Call) -> Result<CallOutcome, ForkError> {
+        runner::call(self, block, call)
     }
 
     /// As [`View::call`], and adds to `reads` every facet that the call read, also when it reverts.
-    pub fn call_recorded(&self, _block: &TargetBlock, _call: &Call, _reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
-        todo!()
+    pub fn call_recorded(&self, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
+        runner::call_recorded(self, block, call, reads)
     }
 
     /// Runs signed transactions one after the other, each in a transaction of its own with nonce, balance and fee checks.
-    pub fn execute(&self, _block: &TargetBlock, _txs: &[SimTx]) -> Result<Execution, ForkError> {
-        todo!()
+    ///
+    /// The fee recipient is taken as funded and without code whatever it is in the view: an empty one gets a nonce, not
+    /// money, so that paying it costs no account creation, and neither the nonce nor the missing code is in the layer.
+    /// A fee recipient that signs one of the transactions is taken as it is.
+    pub fn execute(&self, block: &TargetBlock, txs: &[SimTx]) -> Result<Execution, ForkError> {
+        runner::execute(self, block, txs)
     }
 
     /// As [`View::execute`]; adds all facets that were read, and returns the contracts that read COINBASE or PREVRANDAO.
-    pub fn execute_recorded(&self, _block: &TargetBlock, _txs: &[SimTx], _reads: &mut ReadSet) -> Result<(Execution, Vec<Address>), ForkError> {
-        todo!()
+    pub fn execute_recorded(&self, block: &TargetBlock, txs: &[SimTx], reads: &mut ReadSet) -> Result<(Execution, Vec<Address>), ForkError> {
+        runner::execute_recorded(self, block, txs, reads)
     }
 
     /// What a layer changes against the view it was made on.
-    pub fn diff(&self, _layer: &Layer) -> Result<StateDiff, ForkError> {
-        todo!()
+    pub fn diff(&self, layer: &Layer) -> Result<StateDiff, ForkError> {
+        let mut diff = StateDiff::default();
+        for (address, change) in &layer.accounts {
+            let before = self.info(*address)?;
+            let mut record = |facet, old, new| diff.record(Change { facet, old, new });
+            if let Some(balance) = change.balance {
+                record(Facet::Balance(*address), before.balance, balance);
+            }
+            if let Some(nonce) = change.nonce {
+                record(Facet::Nonce(*address), U256::from(before.nonce), U256::from(nonce));
+            }
+            if let Some(code_hash) = change.code_hash {
+                record(Facet::Code(*address), before.code_hash.into(), code_hash.into());
+            }
+            if change.storage_cleared {
+                for (slot, old) in self.known_slots_of(*address) {
+                    record(Facet::Slot(*address, slot), old, U256::ZERO);
+                }
+            }
+            for (slot, new) in &change.slots {
+                let old = self.storage_ref(*address, *slot)?;
+                record(Facet::Slot(*address, *slot), old, *new);
+            }
+        }
+        Ok(diff)
+    }
+
+    /// The layers, the newest first.
+    fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::successors(self.overlay.as_deref(), |overlay| overlay.below.as_deref()).map(|overlay| &*overlay.layer)
+    }
+
+    /// The account if nothing has to be asked of the node.
+    pub(super) fn known_info(&self, address: Address) -> Option<AccountInfo> {
+        self.merged(address, || self.generation.known_account(&address).ok_or(())).ok()
+    }
+
+    fn info(&self, address: Address) -> Result<AccountInfo, ForkError> {
+        self.merged(address, || self.generation.account(address))
+    }
+
+    /// The newest value of each field, from the layers and then from below.
+    #[inline]
+    fn merged<E>(&self, address: Address, below: impl FnOnce() -> Result<AccountInfo, E>) -> Result<AccountInfo, E> {
+        let (mut balance, mut nonce, mut code_hash) = (None, None, None);
+        for layer in self.layers() {
+            let Some(change) = layer.accounts.get(&address) else { continue };
+            balance = balance.or(change.balance);
+            nonce = nonce.or(change.nonce);
+            code_hash = code_hash.or(change.code_hash);
+            if let (Some(balance), Some(nonce), Some(code_hash)) = (balance, nonce, code_hash) {
+                return Ok(self.with_code(AccountInfo { balance, nonce, code_hash, account_id: None, code: None }));
+            }
+        }
+        let mut info = below()?;
+        info.balance = balance.unwrap_or(info.balance);
+        info.nonce = nonce.unwrap_or(info.nonce);
+        if let Some(code_hash) = code_hash.filter(|hash| *hash != info.code_hash) {
+            info.code_hash = code_hash;
+            info.code = None;
+            info = self.with_code(info);
+        }
+        Ok(info)
+    }
+
+    /// Adds the code where it is known; the EVM asks for it by hash where it is not.
+    fn with_code(&self, mut info: AccountInfo) -> AccountInfo {
+        info.code = self.code_by_hash_ref(info.code_hash).ok();
+        info
+    }
+
+    /// The slots of an account that are known and not zero.
+    fn known_slots_of(&self, address: Address) -> Vec<(U256, U256)> {
+        let mut slots = std::collections::HashMap::<U256, U256>::new();
+        for change in self.layers().filter_map(|layer| layer.accounts.get(&address)) {
+            for (slot, value) in &change.slots {
+                slots.entry(*slot).or_insert(*value);
+            }
+            if change.storage_cleared {
+                return slots.into_iter().filter(|(_, value)| !value.is_zero()).collect();
+            }
+        }
+        for (slot, value) in self.generation.known_slots_of(address) {
+            slots.entry(slot).or_insert(value);
+        }
+        slots.into_iter().filter(|(_, value)| !value.is_zero()).collect()
+    }
+}
+
+impl DatabaseRef for View {
+    type Error = ForkError;
+
+    #[inline]
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, ForkError> {
+        if self.overlay.is_none() { self.generation.account(address).map(Some) } else { self.info(address).map(Some) }
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, ForkError> {
+        self.layers().find_map(|layer| layer.code.get(&hash).cloned()).map_or_else(|| self.generation.code(hash), Ok)
+    }
+
+    #[inline]
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, ForkError> {
+        for layer in self.layers() {
+            let Some(change) = layer.accounts.get(&address) else { continue };
+            if let Some(value) = change.slots.get(&slot) {
+                return Ok(*value);
+            }
+            if change.storage_cleared {
+                return Ok(U256::ZERO);
+            }
+        }
+        self.generation.slot(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, ForkError> {
+        self.generation.block_hash(number)
     }
 }

@@ -150,6 +150,15 @@ pub struct Terms {
     pub receives: U256,
 }
 
+/// A log that tells of an action: the emitter and the topics that matter, in place; a topic of `None` is anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionLog {
+    /// The emitting contract.
+    pub address: Address,
+    /// The first topics.
+    pub topics: Vec<Option<B256>>,
+}
+
 /// Where the capital comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Funding {
@@ -180,6 +189,9 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// Ways to pay, the preferred one first.
     fn funding(&self) -> &'static [Funding];
+
+    /// What anybody's action on a target logs: who was faster can be told from it.
+    fn acted_on(&self, market: MarketId, key: TargetKey) -> Vec<ActionLog>;
 
     /// The contracts that its actions call, so that nobody lends from one that such a call locks.
     fn contracts(&self) -> Vec<Address>;

@@ -14,12 +14,16 @@
 
 mod abi;
 mod graph;
+mod line;
 mod probe;
 mod route;
 mod router;
 mod sale;
+mod split;
 mod uniswap_v3;
 
+#[cfg(test)]
+pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +32,7 @@ pub use probe::{PROBE, Probe};
 pub use route::{Carry, Route, RoutedHop};
 pub use router::{RouteError, Router, RouterLimits};
 pub use sale::{Floor, Sale};
+pub use split::Split;
 pub use uniswap_v3::{UniswapV3, UniswapV3Pool};
 
 use crate::{

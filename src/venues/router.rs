@@ -13,7 +13,7 @@
 //! prefix passed through: with at most three hops the last one ends at the goal and the middle one can only meet
 //! the start, which no prefix may pass twice. That is why [`RouterLimits::MOST_HOPS`] is three.
 
-use super::{Graph, Hop, Probe, Quote, Refusal, Route, RoutedHop, VenueError};
+use super::{Graph, Hop, Probe, Quote, Refusal, Route, RoutedHop, Venue, VenueError};
 use crate::{
     fork::{ForkError, ReadSet, TargetBlock, View},
     plan::{Skip, SkipReason},
@@ -105,7 +105,7 @@ impl RouteError {
 
 /// Which side of a trade is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Side {
+enum Side {
     In,
     Out,
 }
@@ -149,20 +149,25 @@ struct Label {
 }
 
 /// What one request has seen.
-pub(super) struct Search {
+struct Search {
     quotes_left: usize,
     cut_short: bool,
     fork_error: Option<ForkError>,
     refusals: Vec<Refusal>,
-    pub(super) considered: ReadSet,
+    considered: ReadSet,
 }
 
 impl Router {
     /// A router over `graph` for one overlay and target block. `weth` is what wei are priced by.
     #[must_use]
     pub fn new(graph: Arc<Graph>, view: &View, block: TargetBlock, probe: &Probe, weth: Address, limits: RouterLimits) -> Self {
+        Self::on_prepared(graph, probe.on(view), block, weth, limits)
+    }
+
+    /// A router whose view needs no probe, or has it already.
+    pub(crate) fn on_prepared(graph: Arc<Graph>, view: View, block: TargetBlock, weth: Address, limits: RouterLimits) -> Self {
         let limits = RouterLimits { max_hops: limits.max_hops.min(RouterLimits::MOST_HOPS), ..limits };
-        Self { graph, view: probe.on(view), block, limits, weth, memory: Mutex::default() }
+        Self { graph, view, block, limits, weth, memory: Mutex::default() }
     }
 
     /// The graph that it searches.
@@ -173,22 +178,28 @@ impl Router {
 
     /// The route that gives most for exactly `amount` of `token_in`; of equal ones the shortest.
     pub fn best_exact_in(&self, token_in: Address, token_out: Address, amount: U256) -> Result<Route, RouteError> {
-        first(self.search(Side::In, token_in, token_out, amount)?, token_in, token_out, amount)
+        first(self.search(Side::In, token_in, token_out, amount, &[])?, token_in, token_out, amount)
     }
 
     /// The route that costs least for exactly `amount` of `token_out`; of equal ones the shortest.
     pub fn best_exact_out(&self, token_in: Address, token_out: Address, amount: U256) -> Result<Route, RouteError> {
-        first(self.search(Side::Out, token_in, token_out, amount)?, token_in, token_out, amount)
+        first(self.search(Side::Out, token_in, token_out, amount, &[])?, token_in, token_out, amount)
+    }
+
+    /// As [`Router::best_exact_in`], over venues that share nothing with another route.
+    pub fn best_exact_in_beside(&self, other: &Route, token_in: Address, token_out: Address, amount: U256) -> Result<Route, RouteError> {
+        let taken: Vec<Arc<dyn Venue>> = other.hops.iter().map(|routed| Arc::clone(&routed.hop.venue)).collect();
+        first(self.search(Side::In, token_in, token_out, amount, &taken)?, token_in, token_out, amount)
     }
 
     /// The best route of each length, best amount first: a longer one costs more gas, which only a simulation tells.
     pub fn routes_exact_in(&self, token_in: Address, token_out: Address, amount: U256) -> Result<Vec<Route>, RouteError> {
-        self.search(Side::In, token_in, token_out, amount)
+        self.search(Side::In, token_in, token_out, amount, &[])
     }
 
     /// As [`Router::routes_exact_in`], for an exact amount bought.
     pub fn routes_exact_out(&self, token_in: Address, token_out: Address, amount: U256) -> Result<Vec<Route>, RouteError> {
-        self.search(Side::Out, token_in, token_out, amount)
+        self.search(Side::Out, token_in, token_out, amount, &[])
     }
 
     /// What `amount` of `token` sells for, in wei, with the facets that say so. Zero is worth zero; all that can't be sold
@@ -217,7 +228,7 @@ impl Router {
     }
 
     /// All best routes by length, best first.
-    fn search(&self, side: Side, token_in: Address, token_out: Address, amount: U256) -> Result<Vec<Route>, RouteError> {
+    fn search(&self, side: Side, token_in: Address, token_out: Address, amount: U256, taken: &[Arc<dyn Venue>]) -> Result<Vec<Route>, RouteError> {
         if token_in == token_out {
             return Ok(vec![Route::nothing(amount)]);
         }
@@ -226,7 +237,7 @@ impl Router {
             Side::Out => (token_out, token_in),
         };
         let mut search = Search { quotes_left: self.limits.max_quotes, cut_short: false, fork_error: None, refusals: Vec::new(), considered: ReadSet::default() };
-        let best = self.labels(side, start, goal, amount, &mut search);
+        let best = self.labels(side, start, goal, amount, taken, &mut search);
         let complete = !search.cut_short && search.fork_error.is_none();
         let mut routes: Vec<Route> = best.into_iter().filter_map(|label| self.route(side, amount, label, &search.considered, complete)).collect();
         routes.sort_by(|a, b| match side {
@@ -244,7 +255,7 @@ impl Router {
     }
 
     /// The best label at the goal for each number of hops that reaches it.
-    fn labels(&self, side: Side, start: Address, goal: Address, amount: U256, search: &mut Search) -> Vec<Label> {
+    fn labels(&self, side: Side, start: Address, goal: Address, amount: U256, taken: &[Arc<dyn Venue>], search: &mut Search) -> Vec<Label> {
         let distances = match side {
             Side::In => self.graph.hops_to(goal, self.limits.max_hops),
             Side::Out => self.graph.hops_from(goal, self.limits.max_hops),
@@ -268,7 +279,7 @@ impl Router {
                     };
                     let in_reach = distances.get(&reached).is_some_and(|distance| *distance <= hops_left);
                     let repeats = reached == start || hop.venue.shares().iter().any(|contract| shared.contains(contract));
-                    if !in_reach || repeats || self.passes(label, reached) {
+                    if !in_reach || repeats || self.passes(label, reached) || taken.iter().any(|other| meets(&hop, other)) {
                         continue;
                     }
                     let Some((quote, reads)) = self.quote(id, &hop, side, label.amount, search) else { continue };
@@ -368,6 +379,11 @@ impl Router {
             Side::Out => hop.venue.quote_exact_out(&self.view, &self.block, hop.token_in, hop.token_out, amount, reads),
         }
     }
+}
+
+/// Whether a hop's venue is another one or shares a contract with it.
+fn meets(hop: &Hop, other: &Arc<dyn Venue>) -> bool {
+    hop.venue.name() == other.name() || hop.venue.shares().iter().any(|contract| other.shares().contains(contract))
 }
 
 fn first(routes: Vec<Route>, token_in: Address, token_out: Address, amount: U256) -> Result<Route, RouteError> {

@@ -1,19 +1,12 @@
 //! How much to sell: the amount at which one more unit sold stops paying a given floor price.
 //!
-//! For constant liquidity the output of `x` is `a·x / (b + x)`, also over several hops, so the inverse root of the
-//! marginal price, `1/sqrt(f'(x))`, is a straight line in `x`; where liquidity changes it bends but still rises.
-//!
-//! ```text
-//! 1/sqrt(f')            ╱ bends at ticks
-//!        floor ┈┈┈┈┈┈╱┈┈┈┈
-//!                ╱   ▲
-//!            ╱       the sale        found by regula falsi (Illinois) on real quotes: one step when nothing bends
-//! ```
-//!
 //! Every figure is a quote by the pools' own code. The answer is the best amount that was quoted, so it is never worse
-//! than selling all or nothing, whatever shape the venue has.
+//! than selling all or nothing, whatever shape the venue has. [`line`](super::line) proposes the amounts.
 
-use super::{Route, Router, VenueError};
+use super::{
+    Route, Router, VenueError,
+    line::{End, Ordinate, SLOPE_PART, Side, close_in},
+};
 use alloy::primitives::{U256, U512};
 
 /// A price below which nothing is sold: units of the token bought for units of the token sold, as a fraction.
@@ -21,168 +14,124 @@ use alloy::primitives::{U256, U512};
 pub struct Floor {
     /// Units bought.
     pub bought: U256,
-    /// For this many units sold; not zero.
+    /// For this many units sold; with zero nothing is sold.
     pub sold: U256,
 }
 
 /// An amount to sell.
 #[derive(Clone, Debug)]
 pub struct Sale {
-    /// The route, quoted for the amount; none when not even the smallest amount pays the floor.
+    /// The route, quoted for the amount; none when no amount that was tried pays the floor.
     pub route: Option<Route>,
     /// How many amounts were quoted.
     pub quotes: usize,
 }
 
-/// Most amounts that a search quotes: two for each point of the line.
+/// Most amounts that a search quotes: two for each point of the line, one for where they lead.
 const MOST_QUOTES: usize = 12;
-/// A point's slope is taken over this part of its amount.
-const SLOPE_PART: u64 = 1_000;
-/// Fixed point of the line's ordinate: its square has 192 fractional bits.
-const ORDINATE_BITS: usize = 192;
+/// Points of the line between the two ends.
+const MOST_INNER_POINTS: usize = 3;
+/// The lower end is this part of the whole.
+const LOW_PART: u64 = 1_000;
 
-/// An amount with the ordinate of the line there.
-#[derive(Clone, Copy)]
-struct Point {
-    amount: U256,
-    ordinate: U256,
-}
+impl Router {
+    /// The amount, at most `max` units of the route's first token, whose sale over the route's venues gains most
+    /// over `floor`. Twelve amounts are quoted at most.
+    pub fn optimal_sell(&self, route: &Route, max: U256, floor: Floor) -> Result<Sale, VenueError> {
+        let mut tried = Tried { router: self, route, max, floor, best: None, quotes: 0 };
+        tried.run()?;
+        Ok(Sale { route: tried.best, quotes: tried.quotes })
+    }
 
-impl Point {
-    /// Whether the last unit sold here still pays; never where nothing can be sold, whatever the floor.
-    fn pays(self, goal: U256) -> bool {
-        self.ordinate <= goal && self.ordinate != U256::MAX
+    /// What the route's trades give for another amount; none where a venue refuses it.
+    pub(super) fn requote(&self, route: &Route, amount: U256) -> Result<Option<Route>, VenueError> {
+        match self.requote_exact_in(route, amount) {
+            Ok(route) => Ok(Some(route)),
+            Err(VenueError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The line's ordinate for selling `amount` over a route, from the quotes `half` below and above it, which come along.
+    pub(super) fn ordinate(&self, route: &Route, amount: U256, half: U256) -> Result<(Ordinate, [Option<Route>; 2]), VenueError> {
+        let (from, to) = (amount.saturating_sub(half), amount.saturating_add(half));
+        let above = self.requote(route, to)?;
+        let below = if from.is_zero() { None } else { self.requote(route, from)? };
+        let out_below = if from.is_zero() { Some(U256::ZERO) } else { below.as_ref().map(|route| route.amount_out) };
+        // A missing quote is the end of the liquidity, or an amount too tiny to give a unit.
+        let ordinate = match (&above, out_below) {
+            (Some(above), Some(out_below)) => Ordinate::of(to.saturating_sub(from), above.amount_out.saturating_sub(out_below)),
+            _ => Ordinate::Beyond,
+        };
+        Ok((ordinate, [below, above]))
     }
 }
 
-/// Quotes amounts and keeps the best.
-struct Search<'a> {
+/// The amounts of one search.
+struct Tried<'a> {
     router: &'a Router,
     route: &'a Route,
+    max: U256,
     floor: Floor,
     best: Option<Route>,
     quotes: usize,
 }
 
-impl Router {
-    /// The amount, at most `max` units of the route's first token, whose sale over the route's venues gains most
-    /// over `floor`. Twelve quotes at most.
-    pub fn optimal_sell(&self, route: &Route, max: U256, floor: Floor) -> Result<Sale, VenueError> {
-        let mut search = Search { router: self, route, floor, best: None, quotes: 0 };
-        search.run(max)?;
-        Ok(Sale { route: search.best, quotes: search.quotes })
-    }
-}
-
-impl Search<'_> {
-    fn run(&mut self, max: U256) -> Result<(), VenueError> {
-        if max.is_zero() || self.floor.sold.is_zero() {
+impl Tried<'_> {
+    fn run(&mut self) -> Result<(), VenueError> {
+        if self.max.is_zero() || self.floor.sold.is_zero() {
             return Ok(());
         }
-        let goal = inverse_root(self.floor.sold, self.floor.bought);
-        let high = self.point(max)?;
-        if high.pays(goal) {
+        let goal = Ordinate::of(self.floor.sold, self.floor.bought);
+        let high = self.max.saturating_sub(half(self.max));
+        let Side::Above(high_gap) = self.side(high, goal)? else { return Ok(()) };
+        let low = self.max / U256::from(LOW_PART);
+        if low.is_zero() {
             return Ok(());
         }
-        let low = self.point((max / U256::from(SLOPE_PART)).max(U256::ONE))?;
-        if !low.pays(goal) {
-            return self.below(low.amount);
-        }
-        let (mut low, mut high) = (low, high);
-        // The weights of Illinois: an end that stays twice is believed half.
-        let (mut low_gap, mut high_gap) = (goal.saturating_sub(low.ordinate), high.ordinate.saturating_sub(goal));
-        let mut last_moved_up = None;
-        while self.quotes.saturating_add(2) <= MOST_QUOTES {
-            let width = high.amount.saturating_sub(low.amount);
-            // Closer than a slope can tell.
-            if width.saturating_mul(U256::from(SLOPE_PART)) <= high.amount || width <= U256::ONE {
-                break;
-            }
-            let amount = low.amount.saturating_add(between(width, low_gap, high_gap, high.ordinate == U256::MAX));
-            let point = self.point(amount)?;
-            let moved_up = point.pays(goal);
-            if moved_up {
-                low = point;
-                low_gap = goal.saturating_sub(point.ordinate);
-                if last_moved_up == Some(true) {
-                    high_gap >>= 1;
-                }
-            } else {
-                high = point;
-                high_gap = point.ordinate.saturating_sub(goal);
-                if last_moved_up == Some(false) {
-                    low_gap >>= 1;
-                }
-            }
-            last_moved_up = Some(moved_up);
-        }
-        Ok(())
-    }
-
-    /// The floor is passed within the first thousandth: halve.
-    fn below(&mut self, mut amount: U256) -> Result<(), VenueError> {
-        while self.quotes < MOST_QUOTES {
-            amount = amount.wrapping_shr(2);
-            if amount.is_zero() {
-                break;
-            }
-            self.quote(amount)?;
-        }
-        Ok(())
-    }
-
-    /// The line's ordinate at an amount, from the slope just below it. What can't be sold has no slope: the largest ordinate.
-    fn point(&mut self, amount: U256) -> Result<Point, VenueError> {
-        let step = (amount / U256::from(SLOPE_PART)).max(U256::ONE);
-        let before = amount.saturating_sub(step);
-        let at = self.quote(amount)?;
-        let below = if before.is_zero() { Some(U256::ZERO) } else { self.quote(before)? };
-        let ordinate = match (at, below) {
-            (Some(at), Some(below)) => inverse_root(step, at.saturating_sub(below)),
-            // Zero at both ends is a rounding of tiny amounts, a missing quote the end of the liquidity.
-            _ => U256::MAX,
-        };
-        Ok(Point { amount, ordinate })
-    }
-
-    /// What the amount gives; none where a venue refuses it.
-    fn quote(&mut self, amount: U256) -> Result<Option<U256>, VenueError> {
+        let Side::Below(low_gap) = self.side(low, goal)? else { return self.below(low, goal) };
+        let (low, high) = (End { amount: low, gap: low_gap }, End { amount: high, gap: high_gap });
+        let amount = close_in(low, high, MOST_INNER_POINTS, |amount| self.side(amount, goal))?;
+        let found = self.router.requote(self.route, amount)?;
         self.quotes = self.quotes.saturating_add(1);
-        match self.router.requote_exact_in(self.route, amount) {
-            Ok(route) => {
-                let given = route.amount_out;
-                if gain_is_better(&route, self.best.as_ref(), self.floor) {
-                    self.best = Some(route);
-                }
-                Ok(Some(given))
+        self.keep(found);
+        Ok(())
+    }
+
+    /// The floor is passed within the first thousandth: quarter until it is not.
+    fn below(&mut self, mut amount: U256, goal: Ordinate) -> Result<(), VenueError> {
+        while self.quotes.saturating_add(2) <= MOST_QUOTES {
+            amount = amount.wrapping_shr(2);
+            if amount.is_zero() || matches!(self.side(amount, goal)?, Side::Below(_)) {
+                break;
             }
-            Err(VenueError::Refused(_)) => Ok(None),
-            Err(error) => Err(error),
+        }
+        Ok(())
+    }
+
+    fn side(&mut self, amount: U256, goal: Ordinate) -> Result<Side, VenueError> {
+        let half = half(amount).min(self.max.saturating_sub(amount));
+        let (ordinate, [below, above]) = self.router.ordinate(self.route, amount, half)?;
+        self.quotes = self.quotes.saturating_add(2);
+        self.keep(below);
+        self.keep(above);
+        Ok(ordinate.against(goal))
+    }
+
+    fn keep(&mut self, quoted: Option<Route>) {
+        if let Some(route) = quoted.filter(|route| gains_more(route, self.best.as_ref(), self.floor)) {
+            self.best = Some(route);
         }
     }
 }
 
-/// Where between two points the goal lies, from the lower one, strictly inside.
-fn between(width: U256, low_gap: U256, high_gap: U256, no_high: bool) -> U256 {
-    let inside = width.saturating_sub(U256::ONE).max(U256::ONE);
-    let whole = U512::from(low_gap).saturating_add(U512::from(high_gap));
-    if no_high || whole.is_zero() {
-        return width.wrapping_shr(1).clamp(U256::ONE, inside);
-    }
-    let offset = U512::from(width).saturating_mul(U512::from(low_gap)) / whole;
-    U256::saturating_from(offset).clamp(U256::ONE, inside)
-}
-
-/// `sqrt(sold / bought)` in fixed point, rounded down; the largest number when nothing is bought.
-fn inverse_root(sold: U256, bought: U256) -> U256 {
-    if bought.is_zero() {
-        return U256::MAX;
-    }
-    U256::saturating_from(((U512::from(sold) << ORDINATE_BITS) / U512::from(bought)).root(2))
+/// Half of what a slope is taken over.
+pub(super) fn half(amount: U256) -> U256 {
+    (amount / U256::from(SLOPE_PART)).max(U256::ONE)
 }
 
 /// Whether a route gains more over the floor than the best so far; nothing sold gains nothing.
-fn gain_is_better(new: &Route, best: Option<&Route>, floor: Floor) -> bool {
+fn gains_more(new: &Route, best: Option<&Route>, floor: Floor) -> bool {
     // gain · sold = out · sold - in · bought; compared without subtraction, as it may be negative. Each product fits into 512 bits.
     let out = |route: Option<&Route>| U512::from(route.map_or(U256::ZERO, |route| route.amount_out)).saturating_mul(U512::from(floor.sold));
     let cost = |route: Option<&Route>| U512::from(route.map_or(U256::ZERO, |route| route.amount_in)).saturating_mul(U512::from(floor.bought));

@@ -1,0 +1,93 @@
+//! The command line: one file a command. The only room that prints.
+//!
+//! Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 a demo scenario or check did not hold.
+
+mod demo;
+mod devnet;
+mod dry_run;
+mod executor;
+mod positions;
+mod print;
+mod run;
+mod simulate;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Harrier: a liquidation searcher that proves each profit in a local EVM before it is sent.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Follow the chain and send profitable bundles to the configured relays.
+    Run(run::Args),
+    /// The same without sending: needs no keys and no deployed contract.
+    DryRun(dry_run::Args),
+    /// Known markets and positions, the riskiest first.
+    Positions(positions::Args),
+    /// Plan, size and simulate the liquidation of one target.
+    Simulate(simulate::Args),
+    /// Deploy or look at the executor contract.
+    Executor(executor::Args),
+    /// A local chain with real contracts, its mempool and a relay, until interrupted.
+    Devnet(devnet::Args),
+    /// Liquidations live on a local chain: every scenario, and what came of it.
+    Demo(demo::Args),
+}
+
+/// A configuration file, or the default of the folder.
+#[derive(Debug, clap::Args)]
+pub struct ConfigFile {
+    /// The configuration file; `HARRIER__section__key=value` in the environment overrides single values.
+    #[arg(long, short, env = "HARRIER_CONFIG", default_value = "config/mainnet.toml")]
+    config: PathBuf,
+}
+
+/// Why a command ended without doing its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// Arguments or configuration.
+    Usage(eyre::Report),
+    /// Anything else.
+    Failed(eyre::Report),
+    /// A scenario or check did not hold; it has been printed.
+    NotHeld,
+}
+
+impl From<eyre::Report> for Failure {
+    fn from(report: eyre::Report) -> Self {
+        Self::Failed(report)
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub async fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(args) => run::run(args).await,
+            Command::DryRun(args) => dry_run::run(args).await,
+            Command::Positions(args) => positions::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Executor(args) => executor::run(args).await,
+            Command::Devnet(args) => devnet::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure::Usage(report)) => {
+                print::error(&report);
+                ExitCode::from(2)
+            }
+            Err(Failure::Failed(report)) => {
+                print::error(&report);
+                ExitCode::FAILURE
+            }
+            Err(Failure::NotHeld) => ExitCode::from(3),
+        }
+    }
+}

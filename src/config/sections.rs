@@ -1,0 +1,428 @@
+//! The sections that say where things are: node, executor, operators, relays, tokens, protocols, venues, flash, ledger, log.
+
+use super::{
+    mistake::Problem,
+    reader::Section,
+    secret::{KeyRef, UrlRef},
+    value::{self, FromToml, words},
+};
+use alloy::primitives::{Address, B256, U256};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// The node that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeConfig {
+    /// HTTP JSON-RPC; used for calls where it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<UrlRef>,
+    /// WebSocket JSON-RPC; needed for pending transactions, and heads come sooner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ws: Option<UrlRef>,
+    /// The longest that one call may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Most calls in one JSON-RPC batch.
+    pub max_batch: usize,
+    /// Most blocks in one request for logs, to begin with.
+    pub max_log_range: u64,
+    /// How often the newest head is asked for, in milliseconds: the only source over HTTP, the check that a WebSocket is not silent.
+    pub poll_ms: u64,
+}
+
+impl NodeConfig {
+    /// The longest that one call may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    /// How often the newest head is asked for.
+    #[must_use]
+    pub const fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let http = url(&mut section, "http", &["http", "https"], "must be a URL that begins with http:// or https://, or a reference");
+        let ws = url(&mut section, "ws", &["ws", "wss"], "must be a URL that begins with ws:// or wss://, or a reference");
+        if section.value("http").is_none() && section.value("ws").is_none() {
+            section.mistake("http", Problem::Invalid("is missing, and so is ws; one of them must be there"));
+        }
+        let config = Self {
+            http,
+            ws,
+            timeout_ms: section.number("timeout_ms", 5_000, 10..=600_000),
+            max_batch: section.number("max_batch", 100, 1..=10_000),
+            max_log_range: section.number("max_log_range", 10_000, 1..=10_000_000),
+            poll_ms: section.number("poll_ms", 1_000, 10..=60_000),
+        };
+        section.finish();
+        config
+    }
+}
+
+fn url(section: &mut Section<'_>, key: &'static str, schemes: &'static [&'static str], wrong: &'static str) -> Option<UrlRef> {
+    let value = section.value(key)?;
+    section.kept(key, UrlRef::read(value, schemes, wrong))
+}
+
+/// The contract that carries plans out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExecutorConfig {
+    /// Where it is; a dry-run needs none.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub address: Option<Address>,
+    /// The owner's key, needed to deploy and configure only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<KeyRef>,
+    /// Who gets the profit.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub profit_receiver: Option<Address>,
+    /// Contracts that generic call steps may reach, beside those that the protocols name.
+    #[serde(serialize_with = "value::checksummed_list")]
+    pub call_targets: Vec<Address>,
+}
+
+impl ExecutorConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let config = Self {
+            address: section.optional("address"),
+            owner: section.optional("owner"),
+            profit_receiver: section.optional("profit_receiver"),
+            call_targets: section.list("call_targets"),
+        };
+        section.finish();
+        config
+    }
+}
+
+/// The keys that send.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OperatorsConfig {
+    /// One operator a key; a bundle in flight owns one.
+    pub keys: Vec<KeyRef>,
+}
+
+impl OperatorsConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let keys: Vec<KeyRef> = section.list("keys");
+        for (index, key) in keys.iter().enumerate() {
+            if let Some(first) = keys.iter().take(index).position(|other| other == key) {
+                let other = section.path_of(&format!("keys[{first}]"));
+                section.mistake(&format!("keys[{index}]"), Problem::Duplicate { other });
+            }
+        }
+        section.finish();
+        Self { keys }
+    }
+}
+
+words! {
+    /// What a relay takes as `replacementUuid`.
+    UuidStyle {
+        /// A UUID of version 4.
+        V4 = "v4",
+        /// Any string.
+        Free = "free",
+        /// Nothing: replacement is not supported.
+        None = "none",
+    }
+}
+
+words! {
+    /// How a bundle is taken back.
+    CancelStyle {
+        /// `eth_cancelBundle`.
+        Endpoint = "endpoint",
+        /// An empty bundle with the same id.
+        EmptyBundle = "empty_bundle",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+words! {
+    /// Fields of `eth_sendBundle` that not every relay knows.
+    OptionalField {
+        /// `minTimestamp` and `maxTimestamp`.
+        Timestamps = "timestamps",
+        /// `revertingTxHashes`.
+        RevertingTxHashes = "reverting_tx_hashes",
+        /// `droppingTxHashes`.
+        DroppingTxHashes = "dropping_tx_hashes",
+        /// `replacementUuid`.
+        ReplacementUuid = "replacement_uuid",
+        /// `replacementNonce`.
+        ReplacementNonce = "replacement_nonce",
+        /// `replacementSeqNumber`.
+        ReplacementSeqNumber = "replacement_seq_number",
+        /// `refundPercent`, `refundRecipient` and `refundTxHashes`.
+        Refund = "refund",
+        /// `builders`.
+        Builders = "builders",
+    }
+}
+
+/// One relay or builder that takes bundles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RelayConfig {
+    /// A name for people, the ledger and metrics.
+    pub name: String,
+    /// Where bundles go.
+    pub url: UrlRef,
+    /// Whether requests carry `X-Flashbots-Signature`.
+    pub sign: bool,
+    /// The identity key behind that signature; never a key that holds funds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<KeyRef>,
+    /// The optional fields that it knows.
+    pub optional_fields: Vec<OptionalField>,
+    /// What it takes as replacement id.
+    pub uuid_style: UuidStyle,
+    /// How a bundle is taken back.
+    pub cancel_style: CancelStyle,
+    /// The longest that one request may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Most requests a minute; the client waits, it is not refused.
+    pub requests_per_minute: u32,
+}
+
+impl RelayConfig {
+    /// The longest that one request may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let name = section.required::<String>("name");
+        let url = url(&mut section, "url", &["http", "https"], "must be a URL that begins with http:// or https://, or a reference");
+        if section.value("url").is_none() {
+            section.mistake("url", Problem::Missing);
+        }
+        let sign = section.or("sign", true);
+        let identity = section.optional("identity");
+        if sign && section.value("identity").is_none() {
+            section.mistake("identity", Problem::Invalid("is missing; a relay with sign = true needs the reference to an identity key"));
+        }
+        let optional_fields: Vec<OptionalField> = section.list("optional_fields");
+        let uuid_style = section.or("uuid_style", UuidStyle::V4);
+        let cancel_style = section.or("cancel_style", CancelStyle::Endpoint);
+        let timeout_ms = section.number("timeout_ms", 2_000, 10..=60_000);
+        let requests_per_minute = section.number("requests_per_minute", 600, 1..=1_000_000);
+        section.finish();
+        Some(Self { name: name?, url: url?, sign, identity, optional_fields, uuid_style, cancel_style, timeout_ms, requests_per_minute })
+    }
+}
+
+/// A token, by the symbol that the rest of the file calls it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenConfig {
+    /// Where it is.
+    #[serde(serialize_with = "value::checksummed")]
+    pub address: Address,
+    /// Decimals, compared with the contract's at start.
+    pub decimals: u8,
+    /// What the contract answers to `symbol()`, where it is not the name used here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+}
+
+impl TokenConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let address = section.required("address");
+        let decimals = section.required::<u8>("decimals");
+        if decimals.is_some_and(|decimals| decimals > 36) {
+            section.mistake("decimals", Problem::OutOfRange { min: 0, max: 36 });
+        }
+        let symbol = section.optional("symbol");
+        section.finish();
+        Some(Self { address: address?, decimals: decimals?, symbol })
+    }
+}
+
+/// All tokens of the file, by symbol.
+pub type Tokens = BTreeMap<String, TokenConfig>;
+
+/// Reads a token given by address or by a symbol of `[tokens]`.
+pub(super) fn token(tokens: &Tokens, value: &toml::Value) -> Result<Address, Problem> {
+    let text = value.as_str().ok_or(Problem::WrongType { expected: "a token's address or symbol", found: value.type_str() })?;
+    if text.starts_with("0x") {
+        return value::address(text);
+    }
+    tokens.get(text).map(|token| token.address).ok_or(Problem::UnknownToken)
+}
+
+words! {
+    /// The lending systems that Harrier speaks.
+    ProtocolKind {
+        /// Morpho Blue.
+        MorphoBlue = "morpho_blue",
+        /// Moolah, its descendant with whitelists, brokers and a minimum loan.
+        Moolah = "moolah",
+    }
+}
+
+/// One deployment of a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProtocolConfig {
+    /// Which protocol it is.
+    pub kind: ProtocolKind,
+    /// Its contract.
+    #[serde(serialize_with = "value::checksummed")]
+    pub contract: Address,
+    /// The block of its deployment; discovery starts there.
+    pub from_block: u64,
+    /// Only these markets; empty is all.
+    pub markets: Vec<B256>,
+    /// Smallest debt that is looked at, by debt token, in the token's smallest unit.
+    #[serde(serialize_with = "value::amounts")]
+    pub min_debt: BTreeMap<Address, U256>,
+}
+
+impl ProtocolConfig {
+    pub(super) fn read(mut section: Section<'_>, tokens: &Tokens) -> Option<Self> {
+        let kind = section.required("kind");
+        let contract = section.required("contract");
+        let from_block = section.required("from_block");
+        let markets = section.list("markets");
+        let mut min_debt = BTreeMap::new();
+        if let Some((entries, table)) = section.entries("min_debt") {
+            for (name, amount) in table {
+                let token = entries.kept(name, token(tokens, &toml::Value::String(name.clone())));
+                let amount = entries.kept(name, U256::from_toml(amount));
+                if let (Some(token), Some(amount)) = (token, amount) {
+                    min_debt.insert(token, amount);
+                }
+            }
+        }
+        section.finish();
+        Some(Self { kind: kind?, contract: contract?, from_block: from_block?, markets, min_debt })
+    }
+}
+
+/// Uniswap V3 as a venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UniswapV3Config {
+    /// The factory whose pools are used.
+    #[serde(serialize_with = "value::checksummed")]
+    pub factory: Address,
+    /// The fee tiers that pools are looked for in, in units of 1e-6.
+    pub fee_tiers: Vec<u32>,
+    /// Pools beside those, for example of tiers that were added later.
+    #[serde(serialize_with = "value::checksummed_list")]
+    pub pools: Vec<Address>,
+}
+
+/// Where tokens are swapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VenuesConfig {
+    /// The wrapped native token: profit is valued in it and the builder paid from it.
+    #[serde(serialize_with = "value::checksummed")]
+    pub weth: Address,
+    /// Most pools in one route.
+    pub max_hops: usize,
+    /// Uniswap V3, if it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uniswap_v3: Option<UniswapV3Config>,
+}
+
+impl VenuesConfig {
+    pub(super) fn read(mut section: Section<'_>, tokens: &Tokens) -> Option<Self> {
+        let weth = match section.value("weth") {
+            Some(value) => section.kept("weth", token(tokens, value)),
+            None => {
+                section.mistake("weth", Problem::Missing);
+                None
+            }
+        };
+        let max_hops = section.number("max_hops", 2, 1..=3);
+        let uniswap_v3 = section.section("uniswap_v3").and_then(|mut uniswap| {
+            let factory = uniswap.required("factory");
+            let listed = uniswap.value("fee_tiers").is_some();
+            let fee_tiers = if listed { uniswap.list("fee_tiers") } else { vec![100, 500, 3_000, 10_000] };
+            if fee_tiers.iter().any(|fee| *fee >= 1_000_000) {
+                uniswap.mistake("fee_tiers", Problem::Invalid("a fee must be below 1000000 (units of 1e-6)"));
+            }
+            let pools = uniswap.list("pools");
+            uniswap.finish();
+            Some(UniswapV3Config { factory: factory?, fee_tiers, pools })
+        });
+        section.finish();
+        Some(Self { weth: weth?, max_hops, uniswap_v3 })
+    }
+}
+
+/// Where capital is borrowed within a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlashConfig {
+    /// Morpho Blue's free flash loan.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub morpho_blue: Option<Address>,
+    /// Moolah's.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub moolah: Option<Address>,
+}
+
+impl FlashConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let config = Self { morpho_blue: section.optional("morpho_blue"), moolah: section.optional("moolah") };
+        section.finish();
+        config
+    }
+}
+
+/// Where results are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LedgerConfig {
+    /// The SQLite file. A relative path starts at the working directory.
+    pub path: PathBuf,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("harrier.sqlite") }
+    }
+}
+
+impl LedgerConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let config = Self { path: section.or("path", Self::default().path) };
+        section.finish();
+        config
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// What is logged. `RUST_LOG` wins over it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogConfig {
+    /// A `tracing` filter.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl LogConfig {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let default = Self::default();
+        let config = Self { filter: section.or("filter", default.filter), format: section.or("format", default.format) };
+        section.finish();
+        config
+    }
+}

@@ -1,0 +1,163 @@
+//! From configuration to working parts: chain rules, protocols, venues, lenders, the executor's layer.
+
+use crate::{
+    book::Book,
+    config::{Config, Hardfork as ConfiguredFork, ProtocolConfig, ProtocolKind},
+    engine::Marketplace,
+    executor::{self, ExecutorConfig},
+    flash::{Lender, MorphoFlavour, MorphoLender},
+    fork::{ChainRules, Hardfork, Layer, ReadSet, TargetBlock, View},
+    plan::MarketId,
+    protocols::{
+        Protocol,
+        morpho::{Flavor, Morpho, MorphoSetup},
+    },
+    venues::{Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError},
+};
+use alloy::primitives::{Address, U256, keccak256};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Wei on each throw-away account that stands for an operator in a dry-run.
+const DRY_RUN_FUNDS: u128 = 1_000_000_000_000_000_000_000;
+
+/// The chain's rules as the fork needs them.
+#[must_use]
+pub fn chain_rules(config: &Config) -> ChainRules {
+    let chain = &config.chain;
+    let schedule = chain.hardforks.iter().map(|activation| (activation.timestamp, hardfork(activation.name))).collect();
+    let first = chain.hardforks.first().map_or(Hardfork::Cancun, |activation| hardfork(activation.name));
+    ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule)
+}
+
+const fn hardfork(name: ConfiguredFork) -> Hardfork {
+    match name {
+        ConfiguredFork::Cancun => Hardfork::Cancun,
+        ConfiguredFork::Prague => Hardfork::Prague,
+        ConfiguredFork::Osaka => Hardfork::Osaka,
+    }
+}
+
+/// The configured protocols, by name.
+#[must_use]
+pub fn protocols(config: &Config) -> Vec<Arc<dyn Protocol>> {
+    config.protocols.iter().map(|(name, protocol)| build(name, protocol)).collect()
+}
+
+fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
+    let flavor = match config.kind {
+        ProtocolKind::MorphoBlue => Flavor::MorphoBlue,
+        ProtocolKind::Moolah => Flavor::Moolah,
+    };
+    let mut setup = MorphoSetup::new(name, flavor, config.contract, config.from_block);
+    if !config.markets.is_empty() {
+        setup.markets = Some(config.markets.iter().copied().map(MarketId).collect::<BTreeSet<_>>());
+    }
+    Arc::new(Morpho::new(setup))
+}
+
+/// The configured lenders.
+#[must_use]
+pub fn lenders(config: &Config) -> Vec<Arc<dyn Lender>> {
+    let flash = &config.flash;
+    let morpho = flash.morpho_blue.map(|address| MorphoLender::new("morpho_blue", address, MorphoFlavour::Morpho));
+    let moolah = flash.moolah.map(|address| MorphoLender::new("moolah", address, MorphoFlavour::Moolah));
+    morpho.into_iter().chain(moolah).map(|lender| Arc::new(lender) as Arc<dyn Lender>).collect()
+}
+
+/// Venues and lenders for the tokens that the book's markets use: the pools of every pair of them and of WETH.
+///
+/// # Errors
+/// When the factory or a configured pool can't be read.
+pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBlock) -> Result<Marketplace, VenueError> {
+    let mut venues: Vec<Arc<dyn Venue>> = Vec::new();
+    if let Some(uniswap) = &config.venues.uniswap_v3 {
+        let deployment = UniswapV3::new("uniswap_v3", uniswap.factory);
+        let mut reads = ReadSet::default();
+        let mut pools = deployment.discover(view, block, &pairs(config.venues.weth, book), &uniswap.fee_tiers, &mut reads)?;
+        for address in &uniswap.pools {
+            if pools.iter().all(|pool| pool.address() != *address) {
+                pools.push(deployment.pool(view, block, *address, &mut reads)?);
+            }
+        }
+        venues.extend(pools.into_iter().map(|pool| Arc::new(pool) as Arc<dyn Venue>));
+    }
+    Ok(Marketplace {
+        graph: Arc::new(Graph::new(venues)),
+        probe: Probe::new(executor::probe_artifact().runtime_code.clone()),
+        limits: RouterLimits { max_hops: config.venues.max_hops, ..RouterLimits::default() },
+        lenders: lenders(config),
+    })
+}
+
+/// No venues and no lenders: what there is before the first market is known.
+#[must_use]
+pub fn no_marketplace() -> Marketplace {
+    let probe = Probe::new(executor::probe_artifact().runtime_code.clone());
+    Marketplace { graph: Arc::new(Graph::new(Vec::new())), probe, limits: RouterLimits::default(), lenders: Vec::new() }
+}
+
+/// Each market's pair, and each of its tokens against WETH.
+fn pairs(weth: Address, book: &Book) -> Vec<(Address, Address)> {
+    let mut pairs = BTreeSet::new();
+    let mut add = |a: Address, b: Address| {
+        if a != b {
+            pairs.insert((a.min(b), a.max(b)));
+        }
+    };
+    for (_, shelf) in book.markets() {
+        if let Some(Ok(reading)) = shelf.reading().map(|read| &read.value) {
+            add(reading.debt_token, reading.collateral_token);
+            add(reading.debt_token, weth);
+            add(reading.collateral_token, weth);
+        }
+    }
+    pairs.into_iter().collect()
+}
+
+/// Contracts that the executor's generic call steps must reach: what protocols name and what is configured.
+#[must_use]
+pub fn call_targets(config: &Config, protocols: &[Arc<dyn Protocol>]) -> Vec<Address> {
+    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.executor.call_targets.iter().copied()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
+}
+
+/// The executor that exists on no chain: its code and configuration as a layer, with funded throw-away operators.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// Where it stands.
+    pub executor: Address,
+    /// Who gets the profit.
+    pub receiver: Address,
+    /// The throw-away operators.
+    pub operators: Vec<Address>,
+    /// Executor and operators as layers.
+    pub layers: Vec<Arc<Layer>>,
+}
+
+/// Where a dry-run's executor stands unless one is configured. No key leads there.
+const DRY_EXECUTOR: Address = alloy::primitives::address!("4841525249455200000000000000000045584543");
+/// Who gets a dry-run's profit unless a receiver is configured.
+const DRY_RECEIVER: Address = alloy::primitives::address!("4841525249455200000000000000005052464954");
+
+/// An executor for a dry-run, at its configured address or at one where nothing is, with as many operators as a live run would have.
+#[must_use]
+pub fn injected(config: &Config, protocols: &[Arc<dyn Protocol>]) -> Injected {
+    let address = config.executor.address.unwrap_or(DRY_EXECUTOR);
+    let receiver = config.executor.profit_receiver.unwrap_or(DRY_RECEIVER);
+    let operators: Vec<Address> = (0..config.operators.keys.len().max(DRY_OPERATORS)).map(dry_operator).collect();
+    let configuration = ExecutorConfig { owner: receiver, receiver, operators: operators.clone(), targets: call_targets(config, protocols) };
+    let code = executor::executor_artifact().runtime_code.clone();
+    let mut layers = vec![Arc::new(Layer::patch(address, Some(code), None, &executor::storage(&configuration)))];
+    layers.extend(operators.iter().map(|operator| Arc::new(Layer::patch(*operator, None, Some(U256::from(DRY_RUN_FUNDS)), &[]))));
+    Injected { executor: address, receiver, operators, layers }
+}
+
+/// Operators of a dry-run whose configuration has no keys.
+const DRY_OPERATORS: usize = 4;
+
+/// An address that nobody has a key for.
+fn dry_operator(place: usize) -> Address {
+    Address::from_word(keccak256(format!("harrier dry-run operator {place}")))
+}

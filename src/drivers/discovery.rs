@@ -1,0 +1,227 @@
+//! What exists, from logs: a backfill that goes on where it stopped, then block by block.
+//!
+//! ```text
+//! checkpoint (ledger) ─restore─▶ replay ◀─backfill, range by range─ node
+//!                                  │ every range: checkpoint        │
+//!                                  └──────────── Found ◀── logs of each new head
+//! ```
+//!
+//! Logs say who exists and who has debt, state says how much. After a reorg the replay goes back to its anchor, a
+//! checkpoint that is older than the deepest reorg, and on from there.
+
+use crate::{
+    chain::{BackfillError, ChainError, Head, LogQuery, Node, WINDOW, backfill},
+    plan::ProtocolId,
+    protocols::{Discoverer, DiscoveryError, Found, LogSource, Protocol},
+};
+use alloy::{primitives::B256, rpc::types::Log as RpcLog};
+use std::sync::Arc;
+
+/// Blocks between two anchors.
+const ANCHOR_EVERY: u64 = 4 * WINDOW as u64;
+
+/// Why discovery could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoverError {
+    /// The node.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A log or checkpoint.
+    #[error("{protocol}: {source}")]
+    Replay {
+        /// Whose.
+        protocol: ProtocolId,
+        /// Why.
+        source: DiscoveryError,
+    },
+    /// Whoever keeps checkpoints.
+    #[error("the checkpoint can't be kept: {0}")]
+    Keep(String),
+}
+
+/// A place to go on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last block that it contains.
+    pub block: u64,
+    /// That block's hash.
+    pub hash: B256,
+    /// The replay's state.
+    pub state: Vec<u8>,
+}
+
+/// Where checkpoints are kept between runs.
+pub trait Checkpoints: Send + Sync + std::fmt::Debug {
+    /// The newest checkpoint of a protocol.
+    fn load(&self, protocol: &ProtocolId) -> Result<Option<Checkpoint>, DiscoverError>;
+    /// Keeps one.
+    fn keep(&self, protocol: &ProtocolId, checkpoint: &Checkpoint) -> Result<(), DiscoverError>;
+}
+
+/// Told how far a backfill has come.
+pub trait Progress: Send + Sync {
+    /// Blocks `done` of `all` of a protocol.
+    fn at(&self, protocol: &ProtocolId, done: u64, all: u64);
+}
+
+/// Nobody is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn at(&self, _: &ProtocolId, _: u64, _: u64) {}
+}
+
+/// The replay of one protocol's logs.
+#[derive(Debug)]
+pub struct Discovery {
+    protocol: Arc<dyn Protocol>,
+    replay: Box<dyn Discoverer>,
+    query: LogQuery,
+    from_block: u64,
+    /// Deep enough that no reorg that we follow reaches it.
+    anchor: Option<Checkpoint>,
+    next_anchor: Option<Checkpoint>,
+}
+
+impl Discovery {
+    /// Reads all logs up to `head`, from the newest checkpoint that is still on the chain.
+    pub async fn start(
+        protocol: Arc<dyn Protocol>,
+        node: &Node,
+        head: &Head,
+        checkpoints: &dyn Checkpoints,
+        progress: &dyn Progress,
+    ) -> Result<Self, DiscoverError> {
+        let sources = protocol.log_sources();
+        let mut discovery = Self {
+            replay: protocol.discoverer(),
+            query: query(&sources),
+            from_block: sources.iter().map(|source| source.from_block).min().unwrap_or_default(),
+            protocol,
+            anchor: None,
+            next_anchor: None,
+        };
+        let id = discovery.protocol.id().clone();
+        if let Some(checkpoint) = checkpoints.load(&id)?
+            && checkpoint.block <= head.number
+            && node.head_by_number(checkpoint.block).await?.is_some_and(|known| known.hash == checkpoint.hash)
+        {
+            match discovery.replay.restore(&checkpoint.state) {
+                Ok(()) => discovery.anchor = Some(checkpoint),
+                // A checkpoint of another version or setup: the logs are still there.
+                Err(error) => {
+                    tracing::warn!(protocol = %id, %error, "starting from the first log");
+                    discovery.replay = discovery.protocol.discoverer();
+                }
+            }
+        }
+        discovery.catch_up(node, head, checkpoints, progress).await?;
+        Ok(discovery)
+    }
+
+    /// What is known to exist.
+    #[must_use]
+    pub fn found(&self) -> Vec<Found> {
+        self.replay.found()
+    }
+
+    /// The logs that it follows.
+    #[must_use]
+    pub const fn query(&self) -> &LogQuery {
+        &self.query
+    }
+
+    /// From the anchor (or the first block) to a head; a checkpoint after every range that no reorg can reach.
+    async fn catch_up(&mut self, node: &Node, head: &Head, checkpoints: &dyn Checkpoints, progress: &dyn Progress) -> Result<(), DiscoverError> {
+        let first = self.anchor.as_ref().map_or(self.from_block, |anchor| anchor.block.saturating_add(1));
+        if first > head.number {
+            return Ok(());
+        }
+        let safe = head.number.saturating_sub(WINDOW as u64);
+        let id = self.protocol.id().clone();
+        let begin = self.from_block;
+        // Two parts, so that the first one ends at a block that is worth a checkpoint.
+        for (from, to) in [(first, safe), (first.max(safe.saturating_add(1)), head.number)] {
+            if from > to {
+                continue;
+            }
+            let query = self.query.clone();
+            backfill(node, &query, from, to, |step| {
+                for log in &step.logs {
+                    self.take(log)?;
+                }
+                progress.at(&id, step.to.saturating_sub(begin), head.number.saturating_sub(begin));
+                if step.to <= safe {
+                    let checkpoint = self.checkpoint(step.to, step.to_hash)?;
+                    checkpoints.keep(&id, &checkpoint)?;
+                    self.anchor = Some(checkpoint);
+                }
+                Ok(())
+            })
+            .await
+            .map_err(|error| match error {
+                BackfillError::Node(error) => DiscoverError::Chain(error),
+                BackfillError::Taker(error) => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, block: u64, hash: B256) -> Result<Checkpoint, DiscoverError> {
+        let state = self.replay.checkpoint().map_err(|source| self.error(source))?;
+        Ok(Checkpoint { block, hash, state })
+    }
+
+    fn error(&self, source: DiscoveryError) -> DiscoverError {
+        DiscoverError::Replay { protocol: self.protocol.id().clone(), source }
+    }
+
+    fn take(&mut self, log: &RpcLog) -> Result<Vec<Found>, DiscoverError> {
+        let timestamp = log.block_timestamp.unwrap_or_default();
+        self.replay.apply(&log.inner, timestamp).map_err(|source| self.error(source))
+    }
+
+    /// Takes the logs of a new head that follows the one before.
+    pub fn head(&mut self, head: &Head, logs: &[RpcLog], checkpoints: &dyn Checkpoints) -> Result<Vec<Found>, DiscoverError> {
+        let mut found = Vec::new();
+        for log in logs {
+            found.extend(self.take(log)?);
+        }
+        if self.next_anchor.as_ref().is_some_and(|next| next.block.saturating_add(WINDOW as u64) <= head.number)
+            && let Some(next) = self.next_anchor.take()
+        {
+            checkpoints.keep(self.protocol.id(), &next)?;
+            self.anchor = Some(next);
+        }
+        let anchored = self.anchor.as_ref().map_or(self.from_block, |anchor| anchor.block);
+        if self.next_anchor.is_none() && head.number >= anchored.saturating_add(ANCHOR_EVERY) {
+            self.next_anchor = Some(self.checkpoint(head.number, head.hash)?);
+        }
+        Ok(found)
+    }
+
+    /// After a reorg: back to the anchor, and on to the new head. Gives all that exists.
+    pub async fn rebuild(&mut self, node: &Node, head: &Head, checkpoints: &dyn Checkpoints) -> Result<Vec<Found>, DiscoverError> {
+        self.replay = self.protocol.discoverer();
+        self.next_anchor = None;
+        if let Some(anchor) = &self.anchor
+            && let Err(error) = self.replay.restore(&anchor.state)
+        {
+            tracing::warn!(protocol = %self.protocol.id(), %error, "starting from the first log");
+            self.replay = self.protocol.discoverer();
+            self.anchor = None;
+        }
+        self.catch_up(node, head, checkpoints, &Quiet).await?;
+        Ok(self.found())
+    }
+}
+
+fn query(sources: &[LogSource]) -> LogQuery {
+    let mut query = LogQuery::default();
+    for source in sources {
+        query.addresses.extend(source.addresses.iter().copied());
+        query.events.extend(source.topics.iter().copied());
+    }
+    query
+}

@@ -1,0 +1,310 @@
+//! What all drivers share: the fork, the book and the engine, kept at the newest head.
+//!
+//! ```text
+//! head ─▶ fork.roll ─diff─▶ book.changed ┐
+//!         logs ─▶ discovery ─found─▶ book.found ├─▶ prefetch ─▶ book.refresh(target block) ─▶ engine.run(trigger)
+//! ```
+
+use super::{
+    assemble::{self, Injected},
+    discovery::{Checkpoints, DiscoverError, Discovery, Progress},
+    policy::ConfiguredPolicy,
+};
+use crate::{
+    book::{Book, Refreshed},
+    chain::{ChainError, Head, Node},
+    config::Config,
+    engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
+    fork::{Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, SimTx, StateDiff, TargetBlock, View},
+    plan::{Resource, Trigger},
+    protocols::Protocol,
+    venues::VenueError,
+};
+use alloy::{consensus::Transaction, primitives::Address, providers::Provider};
+use parking_lot::RwLock;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// Why a session could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The node.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The fork.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
+    /// Logs and checkpoints.
+    #[error(transparent)]
+    Discover(#[from] DiscoverError),
+    /// A configured venue.
+    #[error("the venues can't be read: {0}")]
+    Venues(#[from] VenueError),
+    /// A thread of ours ended early.
+    #[error("a worker ended early: {0}")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+/// Where plans are carried out, and by whom.
+#[derive(Clone, Debug)]
+pub enum Executing {
+    /// A deployed executor.
+    Deployed {
+        /// The contract.
+        executor: Address,
+        /// Its profit receiver.
+        receiver: Address,
+    },
+    /// An executor that exists on the overlay only.
+    Injected(Injected),
+}
+
+impl Executing {
+    const fn addresses(&self) -> (Address, Address) {
+        match self {
+            Self::Deployed { executor, receiver } => (*executor, *receiver),
+            Self::Injected(injected) => (injected.executor, injected.receiver),
+        }
+    }
+
+    fn layers(&self) -> &[Arc<Layer>] {
+        match self {
+            Self::Deployed { .. } => &[],
+            Self::Injected(injected) => &injected.layers,
+        }
+    }
+}
+
+/// What a new head brought.
+#[derive(Clone, Debug, Default)]
+pub struct HeadReport {
+    /// Facets that the block changed.
+    pub changed: usize,
+    /// What the book read again.
+    pub refreshed: Refreshed,
+}
+
+/// State, book and engine at a head.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    node: Arc<Node>,
+    rules: ChainRules,
+    fork: Fork,
+    book: Arc<RwLock<Book>>,
+    protocols: Vec<Arc<dyn Protocol>>,
+    discoveries: Vec<Discovery>,
+    checkpoints: Arc<dyn Checkpoints>,
+    executing: Executing,
+    policy: ConfiguredPolicy,
+    engine: Arc<Engine>,
+    /// Markets for which the engine's venues were found.
+    markets_known: usize,
+    head: Head,
+}
+
+impl Session {
+    /// Reads everything there is at `head`.
+    ///
+    /// # Errors
+    /// When node, logs or venues can't be read. A single market that can't be read is no error.
+    pub async fn start(
+        config: Arc<Config>,
+        node: Arc<Node>,
+        head: Head,
+        executing: Executing,
+        policy: ConfiguredPolicy,
+        checkpoints: Arc<dyn Checkpoints>,
+        progress: &dyn Progress,
+    ) -> Result<Self, SessionError> {
+        let rules = assemble::chain_rules(&config);
+        let options = ForkOptions { timeout: config.node.timeout(), ..ForkOptions::default() };
+        let fork = Fork::start(&node.provider().erased(), head.clone(), options);
+        let protocols = assemble::protocols(&config);
+        let mut book = Book::new(protocols.clone());
+        let mut discoveries = Vec::with_capacity(protocols.len());
+        for (place, protocol) in protocols.iter().enumerate() {
+            let discovery = Discovery::start(Arc::clone(protocol), &node, &head, checkpoints.as_ref(), progress).await?;
+            discovery.found().into_iter().for_each(|found| book.found(place, found));
+            discoveries.push(discovery);
+        }
+        let engine = Arc::new(Engine::new(settings(&config, &executing, &policy), assemble::no_marketplace()));
+        let book = Arc::new(RwLock::new(book));
+        let mut session =
+            Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, head };
+        session.refresh().await?;
+        Ok(session)
+    }
+
+    /// The head that everything is at.
+    #[must_use]
+    pub const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The book.
+    #[must_use]
+    pub const fn book(&self) -> &Arc<RwLock<Book>> {
+        &self.book
+    }
+
+    /// The protocols.
+    #[must_use]
+    pub fn protocols(&self) -> &[Arc<dyn Protocol>] {
+        &self.protocols
+    }
+
+    /// The chain's rules.
+    #[must_use]
+    pub const fn rules(&self) -> &ChainRules {
+        &self.rules
+    }
+
+    /// The block after the head.
+    #[must_use]
+    pub fn target_block(&self) -> TargetBlock {
+        TargetBlock::after(&self.head, &self.rules)
+    }
+
+    /// The head's state with the executor in it.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.executing.layers().iter().fold(self.fork.view(), |view, layer| view.with_layer(Arc::clone(layer)))
+    }
+
+    /// Goes to a head whose parent is the present one.
+    ///
+    /// # Errors
+    /// The session stays where it was; the same or a later head can be tried again.
+    pub async fn advance(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        let mut logs = Vec::with_capacity(self.discoveries.len());
+        for discovery in &self.discoveries {
+            logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
+        }
+        let (_, diff) = self.fork.roll(head).await?;
+        self.head = head.clone();
+        for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
+            match discovery.head(head, logs, self.checkpoints.as_ref()) {
+                Ok(found) => found.into_iter().for_each(|found| self.book.write().found(place, found)),
+                Err(error) => {
+                    // A log that contradicts the replay: the chain is right.
+                    tracing::warn!(%error, "replaying the logs again");
+                    let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
+                    found.into_iter().for_each(|found| self.book.write().found(place, found));
+                }
+            }
+        }
+        self.settle(&diff).await
+    }
+
+    /// Goes to a head of another branch, or to one after a gap that was not followed.
+    ///
+    /// # Errors
+    /// As [`Session::advance`].
+    pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        let (_, diff) = self.fork.roll(head).await?;
+        self.head = head.clone();
+        for (place, discovery) in self.discoveries.iter_mut().enumerate() {
+            let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
+            found.into_iter().for_each(|found| self.book.write().found(place, found));
+        }
+        self.settle(&diff).await
+    }
+
+    async fn settle(&mut self, diff: &StateDiff) -> Result<HeadReport, SessionError> {
+        self.book.write().changed(diff);
+        let refreshed = self.refresh().await?;
+        Ok(HeadReport { changed: diff.len(), refreshed })
+    }
+
+    /// Reads what is stale, with its misses fetched in few requests, and finds venues for markets that are new.
+    async fn refresh(&mut self) -> Result<Refreshed, SessionError> {
+        let wanted = self.book.read().wanted();
+        self.fork.prefetch(&wanted).await?;
+        let (book, view, block) = (Arc::clone(&self.book), self.view(), self.target_block());
+        let refreshed = tokio::task::spawn_blocking(move || book.write().refresh(&view, &block)).await?;
+        for failed in &refreshed.failed {
+            tracing::warn!(%failed, "a value could not be read; it is tried again at the next head");
+        }
+        let markets = self.book.read().markets().count();
+        if markets != self.markets_known {
+            let (config, book, view, block) = (Arc::clone(&self.config), Arc::clone(&self.book), self.view(), self.target_block());
+            let marketplace = tokio::task::spawn_blocking(move || assemble::marketplace(&config, &book.read(), &view, &block)).await??;
+            self.engine = Arc::new(Engine::new(settings(&self.config, &self.executing, &self.policy), marketplace));
+            self.markets_known = markets;
+        }
+        Ok(refreshed)
+    }
+
+    /// Reads what a pending transaction will probably touch, before a simulation thread needs it.
+    pub async fn prefetch(&self, tx: &SimTx) {
+        let mut sender = ReadSet::default();
+        sender.insert(crate::fork::Facet::Balance(tx.signer()));
+        if let Err(error) = self.fork.prefetch(&sender).await {
+            tracing::debug!(%error, "a sender could not be fetched");
+        }
+        if let Some(to) = tx.to() {
+            let call = Call { from: tx.signer(), to, input: tx.input().clone(), gas_limit: tx.gas_limit() };
+            if let Err(error) = self.fork.prefetch_call(&call).await {
+                tracing::debug!(%error, "a pending transaction could not be fetched ahead");
+            }
+        }
+    }
+
+    /// Starts the engine on a trigger; `front` is empty for a head.
+    pub fn run(
+        &self,
+        trigger: Trigger,
+        front: Vec<SimTx>,
+        senders: Vec<Sender>,
+        locked: BTreeSet<Resource>,
+        cancel: Cancel,
+    ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
+        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
+        tokio::task::spawn_blocking(move || {
+            let book = book.read();
+            engine.run(&Work {
+                trigger,
+                view: &view,
+                block: &block,
+                book: &book,
+                front: &front,
+                senders: &senders,
+                locked: &locked,
+                cancel: &cancel,
+            })
+        })
+    }
+}
+
+fn settings(config: &Config, executing: &Executing, policy: &ConfiguredPolicy) -> Settings {
+    let (executor, receiver) = executing.addresses();
+    Settings {
+        executor,
+        receiver,
+        weth: config.venues.weth,
+        chain_id: config.chain.id,
+        max_simulations: config.engine.max_simulations,
+        threads: config.engine.threads,
+        priority_fee: 0,
+        fee_headroom_bps: 0,
+        policy: Arc::new(policy.clone()),
+    }
+}

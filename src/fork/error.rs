@@ -1,0 +1,58 @@
+//! Why the fork could not answer.
+
+use alloy::primitives::B256;
+use revm::database_interface::DBErrorMarker;
+
+/// Why the fork could not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForkError {
+    /// The node did not give a value that was missing.
+    #[error("the node did not answer for {what} at block {block}: {reason}")]
+    Node {
+        /// What was asked.
+        what: String,
+        /// The block it was pinned to.
+        block: B256,
+        /// The node's words, or a timeout.
+        reason: String,
+    },
+    /// A transaction that no block could contain here: nonce, funds, fee cap, size.
+    #[error("transaction {index} is invalid here: {reason}")]
+    InvalidTransaction {
+        /// Its place in the list.
+        index: usize,
+        /// The EVM's reason.
+        reason: String,
+    },
+    /// A generation without a node was asked for something it does not hold.
+    #[error("{what} is not stored at block {block}, and there is no node to ask")]
+    NotStored {
+        /// What was asked.
+        what: String,
+        /// The block of the generation.
+        block: B256,
+    },
+    /// Code is needed whose hash is known but whose bytes are not.
+    #[error("the code with hash {0} is needed but not known")]
+    MissingCode(B256),
+    /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
+    #[error("the code with hash {0} is malformed")]
+    MalformedCode(B256),
+    /// The EVM refused the block environment, or failed for a reason that is not the transaction's.
+    #[error("the EVM failed: {0}")]
+    Evm(String),
+}
+
+impl ForkError {
+    /// Whether asking again may help: true for everything that depends on a node.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Node { .. } => true,
+            Self::InvalidTransaction { .. } | Self::NotStored { .. } | Self::MissingCode(_) | Self::MalformedCode(_) | Self::Evm(_) => false,
+        }
+    }
+}
+
+impl DBErrorMarker for ForkError {}

@@ -1,0 +1,101 @@
+//! The node behind a generation: single reads for misses through foundry-fork-db, each with a timeout.
+//!
+//! The backend joins equal reads in flight and is asked from simulation threads that block until it answers. It runs on
+//! the runtime that started the fork. The timeout sits in the transport, below everything, because a provider over a
+//! WebSocket has none and a blocked thread can't be woken in any other way.
+
+use super::ForkError;
+use alloy::{
+    network::AnyNetwork,
+    primitives::{Address, B256, U256},
+    providers::{DynProvider, Provider, RootProvider},
+    rpc::{
+        client::{RpcClient, RpcClientInner},
+        json_rpc::{RequestPacket, ResponsePacket},
+    },
+    transports::{BoxTransport, TransportError, TransportErrorKind, TransportFut},
+};
+use foundry_fork_db::{BlockchainDb, SharedBackend, backend::BlockingMode, cache::BlockchainDbMeta};
+use revm::{context::BlockEnv, database_interface::DatabaseRef, state::AccountInfo};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::runtime::Handle;
+
+/// A transport that gives up after a while.
+#[derive(Clone, Debug)]
+struct Timed {
+    inner: BoxTransport,
+    limit: Duration,
+}
+
+impl tower_service::Service<RequestPacket> for Timed {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: RequestPacket) -> Self::Future {
+        let answer = self.inner.call(request);
+        let limit = self.limit;
+        Box::pin(async move {
+            tokio::time::timeout(limit, answer)
+                .await
+                .unwrap_or_else(|_| Err(TransportErrorKind::custom_str(&format!("no answer within {} ms", limit.as_millis()))))
+        })
+    }
+}
+
+/// Request ids are matched per connection, and a WebSocket is shared by all clients that were made of it: each of ours
+/// counts in a range of its own.
+static ID_RANGES: AtomicU64 = AtomicU64::new(1);
+/// Ids in a range; the ranges stay below 2^53, what every JSON parser keeps exactly.
+const ID_RANGE_BITS: u32 = 36;
+
+/// The same node with a time limit on every request.
+pub(super) fn timed(provider: &DynProvider<AnyNetwork>, limit: Duration) -> RootProvider<AnyNetwork> {
+    let client = provider.client();
+    let transport = Timed { inner: client.transport().clone(), limit };
+    let range = ID_RANGES.fetch_add(1, Ordering::Relaxed) & 0xffff;
+    let inner = RpcClientInner::new(BoxTransport::new(transport), client.is_local()).with_id(range << ID_RANGE_BITS);
+    RootProvider::new(RpcClient::from_inner(inner))
+}
+
+/// Where one generation's misses are asked, pinned by its head's hash.
+#[derive(Clone, Debug)]
+pub(super) struct MissBackend {
+    shared: SharedBackend,
+    block: B256,
+}
+
+impl MissBackend {
+    /// Starts the backend of one generation on the given runtime; it ends when the generation is dropped.
+    pub(super) fn spawn(runtime: &Handle, provider: &RootProvider<AnyNetwork>, block: B256) -> Self {
+        let store = BlockchainDb::new(BlockchainDbMeta::new(BlockEnv::default(), String::new()), None);
+        let (shared, handler) = SharedBackend::new(provider.clone(), store, Some(block.into()));
+        runtime.spawn(handler);
+        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block }
+    }
+
+    pub(super) fn account(&self, address: Address) -> Result<AccountInfo, ForkError> {
+        let account = self.shared.basic_ref(address).map_err(|error| self.error(format!("account {address}"), &error))?;
+        Ok(account.unwrap_or_default())
+    }
+
+    pub(super) fn slot(&self, address: Address, slot: U256) -> Result<U256, ForkError> {
+        self.shared.storage_ref(address, slot).map_err(|error| self.error(format!("slot {slot:#x} of {address}"), &error))
+    }
+
+    pub(super) fn block_hash(&self, number: u64) -> Result<B256, ForkError> {
+        self.shared.block_hash_ref(number).map_err(|error| self.error(format!("the hash of block {number}"), &error))
+    }
+
+    fn error(&self, what: String, error: &impl std::fmt::Display) -> ForkError {
+        ForkError::Node { what, block: self.block, reason: format!("{error:#}") }
+    }
+}

@@ -1,0 +1,253 @@
+//! The fork: the current generation, those before it, and the node that they are read from.
+//!
+//! ```text
+//! Fork::roll(head) ── known ancestor? ──▶ from it, what only the present one knew read again
+//!                  └─ otherwise ────────▶ from the present one
+//! ```
+//!
+//! A roll answers with the diff against the generation that was current: values computed on that one stay right unless the
+//! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
+
+use super::{
+    Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
+    node::{MissBackend, timed},
+    reader::{AccountRead, NodeReader},
+    roll::{Reread, apply, read_again},
+    store::Store,
+};
+use crate::chain::Head;
+use alloy::{
+    network::AnyNetwork,
+    primitives::{Address, B256, KECCAK256_EMPTY, U64, U256, map::AddressSet},
+    providers::{DynProvider, RootProvider},
+};
+use parking_lot::RwLock;
+use revm::state::{AccountInfo, Bytecode};
+use serde_json::json;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, sync::Mutex};
+
+/// Bounds of a fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkOptions {
+    /// Longest wait for one request.
+    pub timeout: Duration,
+    /// Generations kept to undo reorgs.
+    pub history: usize,
+    /// Bounds of single requests.
+    pub limits: RequestLimits,
+}
+
+impl Default for ForkOptions {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), history: 64, limits: RequestLimits::default() }
+    }
+}
+
+/// The owner of all generations.
+#[derive(Debug)]
+pub struct Fork {
+    provider: RootProvider<AnyNetwork>,
+    runtime: Handle,
+    reader: Arc<NodeReader>,
+    rollers: Vec<Arc<dyn Roller>>,
+    options: ForkOptions,
+    current: RwLock<Arc<Generation>>,
+    /// Earlier generations, the oldest first; held while rolling, so that rolls are one after the other.
+    history: Mutex<VecDeque<Arc<Generation>>>,
+}
+
+impl Fork {
+    /// An empty fork at a head: everything is a miss at first. Must be called on a tokio runtime, which serves the misses
+    /// from then on.
+    #[must_use]
+    pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Self {
+        let provider = timed(provider, options.timeout);
+        let runtime = Handle::current();
+        let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
+        let first = Generation::new(head.clone(), Store::default(), Some(MissBackend::spawn(&runtime, &provider, head.hash)));
+        Self {
+            provider,
+            runtime,
+            rollers: vec![Arc::new(Reread::new(reader.clone()))],
+            reader,
+            options,
+            current: RwLock::new(Arc::new(first)),
+            history: Mutex::default(),
+        }
+    }
+
+    /// Ways to roll that are tried before re-reading, the preferred one first.
+    #[must_use]
+    pub fn with_rollers(mut self, preferred: Vec<Arc<dyn Roller>>) -> Self {
+        let reread = std::mem::take(&mut self.rollers);
+        self.rollers = preferred.into_iter().chain(reread).collect();
+        self
+    }
+
+    /// The current state.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View::new(self.current.read().clone())
+    }
+
+    /// The current head.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.current.read().head().clone()
+    }
+
+    /// Moves to a head: the next one, a later one, one of another branch, or one that is already behind. The diff is against
+    /// the state that was current. On an error the fork stays where it was.
+    pub async fn roll(&self, head: &Head) -> Result<(View, StateDiff), ForkError> {
+        let mut history = self.history.lock().await;
+        let current = self.current.read().clone();
+        if current.head().hash == head.hash {
+            return Ok((View::new(current), StateDiff::default()));
+        }
+        let rolled = self.next(&current, &history, head).await;
+        let (next, diff) = rolled.inspect_err(|_| current.supersede(false))?;
+        next.supersede(false);
+        *self.current.write() = next.clone();
+        history.retain(|generation| generation.head().hash != head.hash);
+        history.push_back(current);
+        while history.len() > self.options.history {
+            history.pop_front();
+        }
+        Ok((View::new(next), diff))
+    }
+
+    /// The generation of a head, and what is different from the current one. The current one is superseded before it is
+    /// compared for the last time: what is read on it later is in no diff, and [`View::is_current`] says so.
+    async fn next(&self, current: &Arc<Generation>, history: &VecDeque<Arc<Generation>>, head: &Head) -> Result<(Arc<Generation>, StateDiff), ForkError> {
+        let find = |hash: B256| history.iter().rev().find(|generation| generation.head().hash == hash).cloned();
+        if let Some(earlier) = find(head.hash) {
+            // Back to a head that is known: its values are right, what only the present one knew is read there.
+            current.supersede(true);
+            earlier.learn(&self.read_at(&current.known().without(&earlier.known()), head.hash).await?);
+            let diff = difference(&current.known(), &earlier.known());
+            return Ok((earlier, diff));
+        }
+        let ancestor = if current.head().hash == head.parent_hash { None } else { find(head.parent_hash) };
+        let parent = ancestor.as_ref().unwrap_or(current);
+        let (mut store, mut diff) = self.rolled(parent, &parent.known(), head).await?;
+        if ancestor.is_some() {
+            store.extend(&self.read_at(&current.known().without(&store), head.hash).await?);
+            diff = difference(&current.known(), &store);
+        }
+        current.supersede(true);
+        let late = current.missed_without(&store);
+        let caught_up = self.read_at(&late, head.hash).await?;
+        for change in difference(&late, &caught_up).iter() {
+            diff.record(change);
+        }
+        store.extend(&caught_up);
+        if parent.head().hash != head.parent_hash {
+            store.forget_block_hashes();
+        }
+        let backend = MissBackend::spawn(&self.runtime, &self.provider, head.hash);
+        Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff))
+    }
+
+    /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
+    pub async fn prefetch(&self, wanted: &ReadSet) -> Result<(), ForkError> {
+        let generation = self.current.read().clone();
+        let mut accounts = AddressSet::default();
+        let mut slots = Vec::new();
+        for facet in wanted.iter() {
+            match facet {
+                Facet::Slot(address, slot) if generation.known_slot(*address, *slot).is_none() => slots.push((*address, *slot)),
+                Facet::Balance(address) | Facet::Nonce(address) | Facet::Code(address) if generation.known_account(address).is_none() => {
+                    accounts.insert(*address);
+                }
+                Facet::Slot(..) | Facet::Balance(_) | Facet::Nonce(_) | Facet::Code(_) | Facet::Env(_) => {}
+            }
+        }
+        self.fetch(&generation, slots, accounts.into_iter().collect()).await
+    }
+
+    /// Reads what a call will probably touch, by the node's access list for it. A node without access lists is no error:
+    /// then only the callee is read.
+    pub async fn prefetch_call(&self, call: &Call) -> Result<(), ForkError> {
+        let request = json!({ "from": call.from, "to": call.to, "input": call.input, "gas": U64::from(call.gas_limit) });
+        let list = self.reader.access_list(self.head().hash, &request).await?;
+        let mut wanted = ReadSet::default();
+        for address in [call.from, call.to] {
+            wanted.insert(Facet::Code(address));
+        }
+        for (address, slots) in list {
+            wanted.insert(Facet::Code(address));
+            for slot in slots {
+                wanted.insert(Facet::Slot(address, slot.into()));
+            }
+        }
+        self.prefetch(&wanted).await
+    }
+
+    /// Keeps of the current generation only what `live` names, if it knows more than `most` accounts and slots together.
+    /// What is dropped is read from the node again when it is needed.
+    pub async fn retain(&self, live: &ReadSet, most: usize) {
+        let _rolling = self.history.lock().await;
+        let current = self.current.read().clone();
+        let known = current.known();
+        if known.account_count().saturating_add(known.slot_count()) <= most {
+            return;
+        }
+        let backend = MissBackend::spawn(&self.runtime, &self.provider, current.head().hash);
+        *self.current.write() = Arc::new(Generation::new(current.head().clone(), known.retain(live), Some(backend)));
+    }
+
+    /// The store at the new head and what changed, by the first way that can tell.
+    async fn rolled(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff), ForkError> {
+        let mut outcome = Err(ForkError::Evm("no way to roll".to_owned()));
+        for roller in &self.rollers {
+            outcome = roller.changes(parent, known, head).await.and_then(|changes| apply(known, changes));
+            match &outcome {
+                Ok(_) => return outcome,
+                Err(error) => tracing::warn!(way = roller.name(), head = head.number, %error, "could not roll this way"),
+            }
+        }
+        outcome
+    }
+
+    /// The values at a block of all that a store knows.
+    async fn read_at(&self, known: &Store, at: B256) -> Result<Store, ForkError> {
+        if known.is_empty() {
+            return Ok(Store::default());
+        }
+        Ok(apply(&known.only_code(), read_again(&self.reader, known, at).await?)?.0)
+    }
+
+    async fn fetch(&self, generation: &Generation, slots: Vec<(Address, U256)>, accounts: Vec<Address>) -> Result<(), ForkError> {
+        let at = generation.head().hash;
+        let wanted = accounts.iter().map(|address| (*address, None)).collect::<Vec<_>>();
+        let (values, reads) = futures::future::try_join(self.reader.slots(at, &slots), self.reader.accounts(at, &wanted)).await?;
+        for ((address, slot), value) in slots.into_iter().zip(values) {
+            generation.learn_slot(address, slot, value);
+        }
+        for (address, read) in accounts.into_iter().zip(reads) {
+            generation.learn_account(address, account_of(read)?);
+        }
+        Ok(())
+    }
+}
+
+fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
+    let code = match read.code {
+        Some(bytes) => Some(Bytecode::new_raw_checked(bytes).map_err(|_| ForkError::MalformedCode(read.code_hash))?),
+        None if read.code_hash == KECCAK256_EMPTY => Some(Bytecode::default()),
+        None => None,
+    };
+    Ok(AccountInfo { balance: read.balance, nonce: read.nonce, code_hash: read.code_hash, account_id: None, code })
+}
+
+/// Every facet that the first store knows and whose value is another in the second.
+fn difference(before: &Store, after: &Store) -> StateDiff {
+    let mut diff = StateDiff::default();
+    for facet in before.facets() {
+        if let (Some(old), Some(new)) = (before.value(&facet), after.value(&facet)) {
+            diff.record(Change { facet, old, new });
+        }
+    }
+    diff
+}

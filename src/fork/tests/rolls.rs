@@ -1,0 +1,98 @@
+//! How changes become a generation.
+
+use super::*;
+use crate::fork::roll::{Changes, NewValue, apply};
+use alloy::primitives::keccak256;
+
+const A: Address = addr(0x11);
+const B: Address = addr(0x22);
+
+fn new(facet: Facet, new: u64) -> NewValue {
+    NewValue { facet, old: None, new: U256::from(new) }
+}
+
+#[test]
+fn only_what_is_different_is_in_the_diff() {
+    let world = World::default().account(A, &[op::STOP], 5, 1).slot(A, 1, 10).slot(A, 2, 20);
+    let code_hash = world.0.value(&Facet::Code(A)).unwrap();
+    let values = vec![
+        new(Facet::Slot(A, U256::from(1)), 10),
+        new(Facet::Slot(A, U256::from(2)), 0),
+        new(Facet::Balance(A), 6),
+        new(Facet::Nonce(A), 1),
+        NewValue { facet: Facet::Code(A), old: None, new: code_hash },
+    ];
+    let (store, diff) = apply(&world.0, Changes { values, ..Changes::default() }).unwrap();
+    let mut changed = diff.iter().map(|change| (change.facet, change.old, change.new)).collect::<Vec<_>>();
+    changed.sort();
+    assert_eq!(changed, vec![(Facet::Slot(A, U256::from(2)), U256::from(20), U256::ZERO), (Facet::Balance(A), U256::from(5), U256::from(6))]);
+    assert_eq!(store.value(&Facet::Balance(A)), Some(U256::from(6)));
+    assert_eq!(store.value(&Facet::Code(A)), Some(code_hash));
+    assert!(store.account(&A).unwrap().code.is_some());
+    // The parent has not moved.
+    assert_eq!(world.0.value(&Facet::Slot(A, U256::from(2))), Some(U256::from(20)));
+}
+
+#[test]
+fn a_deleted_account_has_no_slots() {
+    let world = World::default().account(A, &[op::STOP], 5, 1).slot(A, 1, 10).slot(A, 2, 20).slot(B, 1, 1);
+    let values = vec![new(Facet::Balance(A), 0), new(Facet::Nonce(A), 0), NewValue { facet: Facet::Code(A), old: None, new: KECCAK256_EMPTY.into() }, new(Facet::Slot(A, U256::from(2)), 3)];
+    let (store, diff) = apply(&world.0, Changes { values, deleted: vec![A], ..Changes::default() }).unwrap();
+    assert_eq!(store.value(&Facet::Slot(A, U256::from(1))), Some(U256::ZERO));
+    assert_eq!(store.value(&Facet::Slot(A, U256::from(2))), Some(U256::from(3)));
+    assert_eq!(store.value(&Facet::Slot(B, U256::from(1))), Some(U256::ONE));
+    assert_eq!(diff.len(), 5);
+    assert!(store.account(&A).unwrap().is_empty());
+}
+
+#[test]
+fn new_code_comes_with_its_bytes() {
+    let world = World::default().account(A, &[], 5, 1);
+    let bytes = Bytes::from_static(&[op::PUSH0, op::STOP]);
+    let hash = keccak256(&bytes);
+    let values = vec![NewValue { facet: Facet::Code(A), old: None, new: hash.into() }];
+    let (store, _) = apply(&world.0, Changes { values: values.clone(), code: [(hash, bytes.clone())].into_iter().collect(), ..Changes::default() }).unwrap();
+    assert_eq!(store.account(&A).unwrap().code.as_ref().unwrap().original_bytes(), bytes);
+    // Without them the hash is named when, and only when, the code is run.
+    let (store, _) = apply(&world.0, Changes { values, ..Changes::default() }).unwrap();
+    let view = World(store).account(Address::ZERO, &[], 0, 0).account(addr(0xfe), &[], 0, 0).view();
+    assert!(matches!(view.call(&block(), &Call::new(A, Bytes::new())), Err(ForkError::MissingCode(missing)) if missing == hash));
+    assert_eq!(view.account(A).unwrap().code_hash, hash);
+}
+
+#[test]
+fn a_complete_diff_speaks_of_what_is_not_stored() {
+    let world = World::default().account(A, &[], 5, 1);
+    let facet = Facet::Slot(B, U256::from(9));
+    let values = vec![NewValue { facet, old: Some(U256::from(1)), new: U256::from(2) }, NewValue { facet: Facet::Balance(B), old: Some(U256::from(1)), new: U256::from(2) }];
+    let (store, diff) = apply(&world.0, Changes { values, ..Changes::default() }).unwrap();
+    assert_eq!(diff.len(), 2);
+    assert_eq!(store.value(&facet), Some(U256::from(2)));
+    // Half an account is not an account: it stays a miss.
+    assert_eq!(store.value(&Facet::Balance(B)), None);
+}
+
+#[test]
+fn retaining_keeps_what_is_live() {
+    let world = World::default().account(A, &[op::STOP], 5, 1).account(B, &[op::INVALID], 0, 1).slot(A, 1, 10).slot(A, 2, 20);
+    let mut live = ReadSet::default();
+    live.insert(Facet::Slot(A, U256::from(2)));
+    live.insert(Facet::Code(A));
+    let kept = world.0.retain(&live);
+    assert_eq!((kept.account_count(), kept.slot_count()), (1, 1));
+    assert_eq!(kept.value(&Facet::Slot(A, U256::from(1))), None);
+    assert!(kept.code(&keccak256([op::STOP])).is_some() && kept.code(&keccak256([op::INVALID])).is_none());
+}
+
+#[test]
+fn hashes_of_blocks() {
+    let history = alloy::primitives::address!("0000F90827F1C53a10cb7A02335B175320002935");
+    let mut world = World::default();
+    world.0.insert_slot(history, U256::from(998), U256::from(0xabc));
+    let generation = world.view().generation().clone();
+    assert_eq!(generation.block_hash(1000).unwrap(), head().hash);
+    assert_eq!(generation.block_hash(999).unwrap(), head().parent_hash);
+    assert_eq!(generation.block_hash(998).unwrap(), B256::from(U256::from(0xabc)));
+    assert_eq!(generation.block_hash(1001).unwrap(), B256::ZERO);
+    assert!(matches!(generation.block_hash(997), Err(ForkError::NotStored { .. })));
+}
