@@ -29,13 +29,15 @@
 pub mod book;
 pub mod chain;
 pub mod config;
+pub mod devnet;
+pub mod drivers;
 pub mod engine;
 pub mod executor;
 pub mod flash;
 pub mod fork;
+pub mod ledger;
 pub mod plan;
 pub mod protocols;
 pub mod relay;
 pub mod risk;
 pub mod venues;
-pub mod drivers;

@@ -6,10 +6,7 @@
 
 mod morpho;
 
-#[cfg(test)]
-mod tests;
-
-pub use morpho::{MorphoLender, MorphoFlavour};
+pub use morpho::{MorphoFlavour, MorphoLender};
 
 use crate::{
     fork::{Call, ForkError, ReadSet, TargetBlock, View},

@@ -2,11 +2,17 @@
 
 use super::{fake::FakePool, *};
 use crate::{
-    fork::{Facet, Hardfork},
+    chain::Head,
+    fork::{Facet, Fork, ForkOptions, Hardfork},
     plan::SkipReason,
 };
-use alloy::primitives::B256;
+use alloy::{
+    network::AnyNetwork,
+    primitives::B256,
+    providers::{Provider, ProviderBuilder, mock::Asserter},
+};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 const WBTC: Address = Address::repeat_byte(0xb1);
 const WETH: Address = Address::repeat_byte(0xe1);
@@ -36,8 +42,29 @@ fn three_hops() -> RouterLimits {
     RouterLimits { max_hops: 3, max_quotes: 1_000, max_remembered: 10_000 }
 }
 
+/// A view that is never read: its node answers nothing.
 fn nowhere() -> View {
-    View {}
+    static VIEW: LazyLock<View> = LazyLock::new(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_mocked_client(Asserter::new()).erased();
+        let head = Head {
+            number: 0,
+            hash: B256::ZERO,
+            parent_hash: B256::ZERO,
+            timestamp: 0,
+            base_fee: 0,
+            gas_limit: 0,
+            gas_used: 0,
+            fee_recipient: Address::ZERO,
+            prev_randao: B256::ZERO,
+            excess_blob_gas: 0,
+            blob_gas_used: 0,
+            receipts_root: B256::ZERO,
+        };
+        Fork::start(&provider, head, ForkOptions::default()).view()
+    });
+    VIEW.clone()
 }
 
 fn pool(number: u8, reserves: &[(Address, u128)], fee: u64) -> Arc<FakePool> {

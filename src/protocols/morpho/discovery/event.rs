@@ -70,6 +70,7 @@ pub struct LiquidateEvent {
 }
 
 /// First topics that a flavour's replay needs.
+#[must_use]
 pub fn topics(flavor: Flavor) -> Vec<B256> {
     let mut topics = vec![
         abi::CreateMarket::SIGNATURE_HASH,

@@ -7,6 +7,7 @@
 //! ```
 
 use super::{
+    accrual::accrue,
     fixed::{PRICE_SCALE, mul_div_down, mul_div_up, sub128, to_uint128, w_div_up, w_mul_down},
     health::{incentive_factor, is_healthy},
     shares::Pool,
@@ -85,6 +86,41 @@ pub struct Liquidation {
     pub market: MarketState,
     /// The position afterwards.
     pub position: Position,
+}
+
+/// A whole call of the contract's `liquidate`, from the totals as they are stored.
+#[derive(Clone, Debug)]
+pub struct LiquidateCall<'a> {
+    /// The market as stored.
+    pub market: &'a MarketState,
+    /// The position as stored.
+    pub position: &'a Position,
+    /// The market's loan-to-value, 1e18 fixed point.
+    pub lltv: U256,
+    /// The block's timestamp in seconds.
+    pub now: u64,
+    /// What the rate model answers, `None` without a model.
+    pub rate_per_second: Option<U256>,
+    /// What the oracle answers, 1e36 fixed point, or how it reverts.
+    pub price: Result<U256, MorphoRevert>,
+    /// How much.
+    pub size: LiquidationSize,
+    /// What else the contract asks.
+    pub guards: Guards,
+}
+
+impl LiquidateCall<'_> {
+    /// Carries the call out, with its tests in the contract's order.
+    pub fn run(&self) -> Result<Liquidation, MorphoRevert> {
+        self.guards.check_entry()?;
+        if self.market.last_update == 0 {
+            return Err(MorphoRevert::MarketNotCreated);
+        }
+        self.size.check()?;
+        let mut market = *self.market;
+        accrue(&mut market, self.now, self.rate_per_second)?;
+        liquidate(&market, self.position, self.lltv, self.price.clone()?, self.size, &self.guards)
+    }
 }
 
 /// Liquidates a position of a market that is accrued to the block's timestamp, at `price` (1e36 fixed point).

@@ -27,6 +27,9 @@ type U1024 = Uint<1024, 16>;
 
 const KEY_BITS: usize = 128;
 
+/// Two roundings down hide less than two units of debt.
+const TWO: U1024 = U1024::from_limbs([2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
 /// A position's place in its market: borrow shares times 2^128 a unit of collateral, rounded down. `None` without collateral.
 #[must_use]
 pub fn key(borrow_shares: u128, collateral: u128) -> Option<U256> {
@@ -37,13 +40,17 @@ pub fn key(borrow_shares: u128, collateral: u128) -> Option<U256> {
 /// `pool` is the debt accrued to the block's timestamp, `price` has 1e36 and `lltv` (at most one) 1e18 fixed point.
 pub fn boundary(pool: &Pool, price: U256, lltv: U256, min_shares: u128) -> Result<U256, MorphoRevert> {
     let (assets, shares, least) = (U1024::from(pool.virtual_assets()), U1024::from(pool.virtual_shares()), U1024::from(min_shares));
-    // The widest product has 128 + 256 + 256 + 256 + 128 bits.
-    let numerator = (U1024::from(price) << KEY_BITS) * U1024::from(lltv) * shares * least;
-    let spared = least * assets + shares * U1024::from(2u8);
-    let denominator = U1024::from(PRICE_SCALE) * U1024::from(WAD) * spared;
+    // The widest product has 128 + 256 + 256 + 256 + 128 bits, so none is cut off.
+    let numerator = product([U1024::ONE << KEY_BITS, U1024::from(price), U1024::from(lltv), shares, least])?;
+    let spared = product([least, assets])?.checked_add(product([shares, TWO])?).ok_or(MorphoRevert::Overflow)?;
+    let denominator = product([U1024::from(PRICE_SCALE), U1024::from(WAD), spared])?;
     let quotient = numerator.checked_div(denominator).ok_or(MorphoRevert::DivisionByZero)?;
     // A key is rounded down, so one that lies above the exact boundary may equal its whole part.
     Ok(U256::saturating_from(quotient.saturating_sub(U1024::ONE)))
+}
+
+fn product<const N: usize>(factors: [U1024; N]) -> Result<U1024, MorphoRevert> {
+    factors.into_iter().try_fold(U1024::ONE, |product, factor| product.checked_mul(factor).ok_or(MorphoRevert::Overflow))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn a_bitcoin_of_eight_digits_in_a_dollar_of_eighteen() {
-        let price = moolah_price(U256::from(65_000_00000000_u64), U256::from(1_00000000_u64), 8, 18).unwrap();
+        let price = moolah_price(U256::from(6_500_000_000_000_u64), U256::from(100_000_000_u64), 8, 18).unwrap();
         assert_eq!(price, U256::from(65_000) * ten_to(46).unwrap());
         assert_eq!(moolah_price(U256::ONE, U256::ZERO, 18, 18), Err(MorphoRevert::DivisionByZero));
         assert_eq!(moolah_price(U256::ONE, U256::ONE, 60, 18), Err(MorphoRevert::Overflow));
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn fifteen_dollars_at_least() {
-        assert_eq!(moolah_min_loan(U256::from(15_00000000_u64), U256::from(3_45600000_u64), 18).unwrap(), U256::from(4_340_277_777_777_777_777_u64));
-        assert_eq!(moolah_min_loan(U256::from(15_00000000_u64), U256::ZERO, 18).unwrap(), U256::ZERO);
+        assert_eq!(moolah_min_loan(U256::from(1_500_000_000_u64), U256::from(345_600_000_u64), 18).unwrap(), U256::from(4_340_277_777_777_777_777_u64));
+        assert_eq!(moolah_min_loan(U256::from(1_500_000_000_u64), U256::ZERO, 18).unwrap(), U256::ZERO);
     }
 }

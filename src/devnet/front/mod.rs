@@ -1,0 +1,434 @@
+//! The devnet's face: JSON-RPC over HTTP and WebSocket, the public mempool, and the doors of the relays.
+//!
+//! ```text
+//! client ──▶ http, ws ──▶ methods ──▶ pool, announcer, relays
+//!                            └──────▶ gate ──▶ anvil (reads only; nobody else talks to it)
+//! build_block ─────────────────────▶ gate, exclusively
+//! ```
+//!
+//! While a block is built, trial blocks come and go on the node. The gate keeps readers out for that time, so a client never sees one.
+
+mod announce;
+mod http;
+mod methods;
+pub mod pool;
+pub mod rpc;
+pub mod tx;
+mod ws;
+
+use super::{
+    node::{Node, NodeError, Receipt},
+    relay::{Relay, bundle::Bundle, store::Store},
+    report::IncludedBundle,
+};
+use crate::chain::Head;
+use alloy::primitives::{Address, B256, U256};
+use announce::Announcer;
+pub use announce::quantity;
+use parking_lot::Mutex;
+use pool::{AccountNow, Pool, PoolError, PoolLimits};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedRwLockWriteGuard, RwLock, watch},
+    task::JoinHandle,
+};
+use tx::{SignedTx, TxError};
+
+/// How a front behaves.
+#[derive(Clone, Debug)]
+pub struct FrontConfig {
+    /// Limits of the public mempool.
+    pub pool: PoolLimits,
+    /// The port to listen on, on loopback; 0 takes a free one.
+    pub port: u16,
+    /// The longest body of a request, bytes.
+    pub max_body: usize,
+    /// Announcements and answers that wait for one WebSocket reader.
+    pub ws_queue: usize,
+    /// Requests of one WebSocket connection that are worked on at once.
+    pub ws_at_once: usize,
+    /// Development methods that clients may call. `evm_mine` builds a block by the front's rules; the others go to the node as they are.
+    pub dev_methods: Vec<String>,
+    /// Names of the relays; the first is also served at `/relay`, each at `/relay/<name>`.
+    pub relays: Vec<String>,
+}
+
+impl Default for FrontConfig {
+    fn default() -> Self {
+        Self {
+            pool: PoolLimits::default(),
+            port: 0,
+            max_body: 4 * 1024 * 1024,
+            ws_queue: 4_096,
+            ws_at_once: 64,
+            dev_methods: Vec::new(),
+            relays: vec!["devnet".to_owned()],
+        }
+    }
+}
+
+/// Why the front does not serve or lost its place.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// No port could be had.
+    #[error("the front can't listen on loopback: {0}")]
+    Listen(#[from] std::io::Error),
+    /// The node failed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The node's newest block does not parse.
+    #[error("the node's newest block does not parse: {0}")]
+    Block(#[from] serde_json::Error),
+}
+
+/// Why a public transaction is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It is wrong whatever the state is.
+    #[error(transparent)]
+    Tx(#[from] TxError),
+    /// The mempool does not want it.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The node failed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// The newest block.
+#[derive(Clone, Debug)]
+pub struct HeadNow {
+    /// Its header.
+    pub head: Head,
+    /// The same as clients see it.
+    header: Value,
+}
+
+impl HeadNow {
+    fn read(mut block: Value) -> Result<Self, serde_json::Error> {
+        let header: alloy::rpc::types::Header = serde_json::from_value(block.clone())?;
+        let head = Head {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            base_fee: header.base_fee_per_gas.unwrap_or_default(),
+            gas_limit: header.gas_limit,
+            gas_used: header.gas_used,
+            fee_recipient: header.beneficiary,
+            prev_randao: header.mix_hash,
+            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+            receipts_root: header.receipts_root,
+        };
+        if let Value::Object(fields) = &mut block {
+            for body in ["transactions", "uncles", "withdrawals"] {
+                fields.remove(body);
+            }
+        }
+        Ok(Self { head, header: block })
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    pool: Pool,
+    store: Store,
+    head: HeadNow,
+}
+
+/// Counters of a front.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrontCounters {
+    /// Transactions that came into the mempool.
+    pub accepted: u64,
+    /// Transactions that were refused.
+    pub refused: u64,
+    /// Requests that went through to the node.
+    pub proxied: u64,
+    /// Methods that clients may not call here.
+    pub forbidden: u64,
+    /// Announcements lost because a reader was too slow.
+    pub announcements_dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    proxied: AtomicU64,
+    forbidden: AtomicU64,
+}
+
+/// The front of one node.
+#[derive(Debug)]
+pub struct Front {
+    node: Node,
+    chain_id: u64,
+    fee_recipient: Address,
+    config: FrontConfig,
+    gate: Arc<RwLock<()>>,
+    state: Mutex<State>,
+    announcer: Announcer,
+    relays: BTreeMap<String, Arc<Relay>>,
+    tally: Tally,
+}
+
+/// A front that listens, until it is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    /// The front.
+    pub front: Arc<Front>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Nobody listens any more only if the task has ended already.
+        let _ = self.stop.send(true);
+        self.task.abort();
+    }
+}
+
+impl Front {
+    /// Puts a front before a node and listens on loopback.
+    pub async fn serve(node: Node, chain_id: u64, fee_recipient: Address, config: FrontConfig) -> Result<Serving, FrontError> {
+        let head = HeadNow::read(node.newest_block().await?)?;
+        let relays = config.relays.iter().map(|name| (name.clone(), Arc::new(Relay::new(name)))).collect();
+        let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
+        let address = listener.local_addr()?;
+        let front = Arc::new(Self {
+            node,
+            chain_id,
+            fee_recipient,
+            gate: Arc::new(RwLock::new(())),
+            state: Mutex::new(State { pool: Pool::new(config.pool), store: Store::default(), head }),
+            announcer: Announcer::default(),
+            relays,
+            tally: Tally::default(),
+            config,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let router = http::router(front.clone(), stopped);
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "the devnet's front stopped");
+            }
+        });
+        Ok(Serving { front, address, stop, task })
+    }
+
+    /// The node behind it.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Who gets tips and payments.
+    #[must_use]
+    pub const fn fee_recipient(&self) -> Address {
+        self.fee_recipient
+    }
+
+    /// The chain's id.
+    pub(super) const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Works on the waiting bundles.
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
+        work(&mut self.state.lock().store)
+    }
+
+    /// Works on the waiting bundles, knowing the newest block's number.
+    pub(super) fn with_head_and_store<T>(&self, work: impl FnOnce(u64, &mut Store) -> T) -> T {
+        let mut state = self.state.lock();
+        let number = state.head.head.number;
+        work(number, &mut state.store)
+    }
+
+    /// The newest block.
+    #[must_use]
+    pub fn head(&self) -> HeadNow {
+        self.state.lock().head.clone()
+    }
+
+    /// The relay of this name.
+    #[must_use]
+    pub fn relay(&self, name: &str) -> Option<&Arc<Relay>> {
+        self.relays.get(name)
+    }
+
+    /// The relay that is served at `/relay`.
+    fn default_relay(&self) -> Option<&Arc<Relay>> {
+        self.config.relays.first().and_then(|name| self.relays.get(name))
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> FrontCounters {
+        FrontCounters {
+            accepted: self.tally.accepted.load(Ordering::Relaxed),
+            refused: self.tally.refused.load(Ordering::Relaxed),
+            proxied: self.tally.proxied.load(Ordering::Relaxed),
+            forbidden: self.tally.forbidden.load(Ordering::Relaxed),
+            announcements_dropped: self.announcer.dropped(),
+        }
+    }
+
+    /// How many public transactions wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.state.lock().pool.len()
+    }
+
+    /// How many bundles wait.
+    #[must_use]
+    pub fn waiting_bundles(&self) -> usize {
+        self.state.lock().store.len()
+    }
+
+    /// Keeps everybody else away from the node until the guard is dropped.
+    pub async fn close_gate(&self) -> OwnedRwLockWriteGuard<()> {
+        self.gate.clone().write_owned().await
+    }
+
+    /// Takes a public transaction into the mempool and announces it.
+    pub async fn send_public(&self, raw: alloy::primitives::Bytes) -> Result<B256, SendError> {
+        let result = self.send_public_uncounted(raw).await;
+        let counter = if result.is_ok() { &self.tally.accepted } else { &self.tally.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        result
+    }
+
+    async fn send_public_uncounted(&self, raw: alloy::primitives::Bytes) -> Result<B256, SendError> {
+        let tx = SignedTx::decode(raw, self.chain_id)?;
+        let hash = tx.hash();
+        // Held until the mempool has it, so that no block comes between the check and the entry.
+        let _open = self.gate.read().await;
+        let (nonce, balance): (u64, U256) = tokio::try_join!(self.node.nonce(tx.sender()), self.node.balance(tx.sender()))?;
+        let added = {
+            let mut state = self.state.lock();
+            let block_gas = state.head.head.gas_limit;
+            state.pool.add(tx, AccountNow { nonce, balance }, block_gas)?
+        };
+        for tx in &added.announce {
+            self.announcer.pending(tx);
+        }
+        Ok(hash)
+    }
+
+    /// An account's next nonce, public transactions that wait counted.
+    pub async fn next_nonce(&self, account: Address) -> Result<u64, NodeError> {
+        let _open = self.gate.read().await;
+        let nonce = self.node.nonce(account).await?;
+        Ok(self.state.lock().pool.next_nonce(account, nonce))
+    }
+
+    /// Everybody who has public transactions waiting.
+    pub(super) fn pool_senders(&self) -> Vec<Address> {
+        self.state.lock().pool.senders()
+    }
+
+    /// The public part of the next block.
+    pub(super) fn best_public(&self, base_fee: u64, nonces: &HashMap<Address, u64>, taken: &HashSet<B256>) -> Vec<SignedTx> {
+        self.state.lock().pool.best(base_fee, nonces, taken)
+    }
+
+    /// The bundles that may stand in this block.
+    pub(super) fn bundles_for(&self, number: u64) -> Vec<(u64, Bundle)> {
+        self.state.lock().store.for_block(number)
+    }
+
+    /// A bundle was executed on the head.
+    pub(super) fn note_simulated(&self, bundle: &Bundle, number: u64, gas_used: u64) {
+        let mut state = self.state.lock();
+        state.store.charge(bundle.signer, U256::ZERO, gas_used);
+        state.store.note(bundle.hash, number, |history| history.simulated = Some(SystemTime::now()));
+    }
+
+    /// The bundles of a block are decided.
+    pub(super) fn settle_bundles(&self, number: u64, included: &[IncludedBundle], gone: &[u64], now: SystemTime) {
+        let mut state = self.state.lock();
+        for bundle in included {
+            let paid = U256::try_from(bundle.coinbase_diff).unwrap_or_default();
+            state.store.charge(bundle.signer, paid, 0);
+            state.store.note(bundle.hash, number, |history| {
+                history.considered = Some(now);
+                history.sealed = Some(now);
+            });
+        }
+        for seq in gone {
+            state.store.remove(*seq);
+        }
+        state.store.expire(number);
+    }
+
+    /// Takes over the node's newest block: cleans the mempool, announces header, logs and what became reachable.
+    pub(super) async fn block_mined(&self, receipts: &[Receipt], refused: &[(B256, String)]) -> Result<Head, FrontError> {
+        let head = HeadNow::read(self.node.newest_block().await?)?;
+        let logs: Vec<_> = receipts.iter().flat_map(|receipt| receipt.logs.iter().cloned()).collect();
+        {
+            let mut state = self.state.lock();
+            for hash in receipts.iter().map(|receipt| &receipt.transaction_hash).chain(refused.iter().map(|(hash, _)| hash)) {
+                state.pool.remove(hash);
+            }
+            state.head = head.clone();
+        }
+        let fresh = self.settle_pool().await?;
+        self.announcer.block(&head.header, &logs);
+        for tx in &fresh {
+            self.announcer.pending(tx);
+        }
+        Ok(head.head)
+    }
+
+    async fn settle_pool(&self) -> Result<Vec<SignedTx>, FrontError> {
+        let mut nonces = HashMap::new();
+        for sender in self.pool_senders() {
+            nonces.insert(sender, self.node.nonce(sender).await?);
+        }
+        Ok(self.state.lock().pool.settle(&nonces))
+    }
+
+    /// The newest block, looked up again.
+    pub(super) async fn refreshed_head(&self) -> Result<Head, FrontError> {
+        self.sync().await?;
+        Ok(self.head().head)
+    }
+
+    /// Looks at the node again after something was changed behind the front's back (seeding does).
+    pub(super) async fn sync(&self) -> Result<(), FrontError> {
+        let head = HeadNow::read(self.node.newest_block().await?)?;
+        {
+            let mut state = self.state.lock();
+            state.store.expire(head.head.number);
+            state.head = head;
+        }
+        self.settle_pool().await?;
+        Ok(())
+    }
+
+    /// A read of the node while no block is being built.
+    async fn proxy(&self, request: &rpc::Request) -> rpc::Answer {
+        self.tally.proxied.fetch_add(1, Ordering::Relaxed);
+        let _open = self.gate.read().await;
+        Ok(self.node.raw(&request.method, request.raw_params()).await?)
+    }
+}
+
+/// How long a client may take to send a body or to take an answer.
+pub(super) const CLIENT_LIMIT: Duration = Duration::from_secs(30);

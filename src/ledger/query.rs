@@ -1,0 +1,113 @@
+//! Reading: totals, what a crash left behind, how far a discovery has read.
+
+use super::{
+    error::LedgerError,
+    rows::{BundleTxRow, Checkpoint, Discovered, RecordId, Summary, UnfinishedBundle},
+    text::{inputs, number, parse, reason},
+};
+use alloy::primitives::{I256, U256};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Adds without wrapping; a ledger whose total does not fit 256 bits is nobody's.
+fn add(total: &mut I256, amount: I256) {
+    *total = total.saturating_add(amount);
+}
+
+pub(super) fn summary(connection: &Connection) -> Result<Summary, LedgerError> {
+    let mut summary = Summary::default();
+    let mut statement = connection.prepare_cached(
+        "SELECT o.outcome AS outcome, o.alarm AS alarm, o.cost_wei AS cost_wei, o.profit_wei AS realised, b.profit_wei AS predicted
+         FROM outcomes o JOIN bundles b ON b.id = o.bundle_id WHERE o.superseded = 0",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let outcome: String = row.get("outcome")?;
+        match outcome.as_str() {
+            "landed" => {
+                summary.landed += 1;
+                let predicted: I256 = parse(row, "bundles", "predicted", "amount")?;
+                let realised: I256 = parse(row, "outcomes", "realised", "amount")?;
+                add(&mut summary.predicted_profit_wei, predicted);
+                add(&mut summary.realised_profit_wei, realised);
+                summary.max_error_wei = summary.max_error_wei.max(realised.saturating_sub(predicted).unsigned_abs());
+                summary.alarms += u64::from(row.get::<_, bool>("alarm")?);
+            }
+            "lost" => summary.lost += 1,
+            "missed" => summary.missed += 1,
+            "reverted" => {
+                summary.reverted += 1;
+                let cost: U256 = parse(row, "outcomes", "cost_wei", "amount")?;
+                summary.reverted_cost_wei = summary.reverted_cost_wei.saturating_add(cost);
+            }
+            "dropped" => summary.dropped += 1,
+            _ => return Err(LedgerError::Corrupt { table: "outcomes", column: "outcome", wanted: "outcome" }),
+        }
+    }
+    let mut statement = connection.prepare_cached("SELECT reason, count(*) AS skips FROM skips GROUP BY reason")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get("reason")?;
+        summary.skipped.insert(reason(&name, "skips")?, number(row, "skips", "skips")?);
+    }
+    let unfinished: i64 = connection.query_row("SELECT count(*) FROM bundles WHERE state IN ('journaled', 'submitted')", [], |row| row.get(0))?;
+    summary.unfinished = u64::try_from(unfinished).unwrap_or_default();
+    Ok(summary)
+}
+
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<UnfinishedBundle>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT * FROM bundles WHERE state IN ('journaled', 'submitted') ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut bundles = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = RecordId(row.get("id")?);
+        let state: String = row.get("state")?;
+        bundles.push(UnfinishedBundle {
+            id,
+            operator: parse(row, "bundles", "operator", "address")?,
+            target_block: number(row, "bundles", "target_block")?,
+            submitted: state == "submitted",
+            txs: bundle_txs(connection, id)?,
+            inputs: inputs(row, "bundles")?,
+            profit_wei: parse(row, "bundles", "profit_wei", "amount")?,
+        });
+    }
+    Ok(bundles)
+}
+
+fn bundle_txs(connection: &Connection, bundle: RecordId) -> Result<Vec<BundleTxRow>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT hash, sender, nonce, ours FROM bundle_txs WHERE bundle_id = ?1 ORDER BY position")?;
+    let mut rows = statement.query([bundle.0])?;
+    let mut txs = Vec::new();
+    while let Some(row) = rows.next()? {
+        txs.push(BundleTxRow {
+            hash: parse(row, "bundle_txs", "hash", "hash")?,
+            sender: parse(row, "bundle_txs", "sender", "address")?,
+            nonce: number(row, "bundle_txs", "nonce")?,
+            ours: row.get("ours")?,
+        });
+    }
+    Ok(txs)
+}
+
+pub(super) fn checkpoint(connection: &Connection, name: &str) -> Result<Option<Checkpoint>, LedgerError> {
+    connection
+        .prepare_cached("SELECT number, hash FROM checkpoints WHERE name = ?1")?
+        .query_row([name], |row| Ok(read_checkpoint(row)))
+        .optional()?
+        .transpose()
+}
+
+fn read_checkpoint(row: &rusqlite::Row<'_>) -> Result<Checkpoint, LedgerError> {
+    Ok(Checkpoint { number: number(row, "checkpoints", "number")?, hash: parse(row, "checkpoints", "hash", "hash")? })
+}
+
+pub(super) fn discovered(connection: &Connection, name: &str) -> Result<Vec<Discovered>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT key, value FROM discovered WHERE name = ?1 ORDER BY key")?;
+    let mut rows = statement.query([name])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (key, value): (Vec<u8>, Vec<u8>) = (row.get("key")?, row.get("value")?);
+        found.push(Discovered { key: key.into(), value: value.into() });
+    }
+    Ok(found)
+}

@@ -1,0 +1,285 @@
+use super::*;
+use crate::plan::{Action, MarketId, Skip, SkipReason, Target, TargetKey, Trigger};
+use alloy::primitives::{Address, B256, Bytes, I256, U256, keccak256};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+fn hash(seed: &str) -> B256 {
+    keccak256(seed)
+}
+
+fn who(seed: u8) -> Address {
+    Address::repeat_byte(seed)
+}
+
+fn target() -> Target {
+    Target { protocol: "morpho_blue".into(), market: MarketId(hash("market")), key: TargetKey::Account(who(1)) }
+}
+
+fn inputs() -> Inputs {
+    Inputs { parent_hash: hash("parent"), timestamp: 1_000, base_fee: 7, fee_recipient: who(9), in_front: vec![hash("oracle")] }
+}
+
+fn wei(amount: i64) -> I256 {
+    I256::try_from(amount).unwrap()
+}
+
+fn bundle(seed: u64, profit: I256) -> BundleRow {
+    BundleRow {
+        candidates: vec![RecordId(1), RecordId(2)],
+        operator: who(3),
+        target_block: 100 + seed,
+        bundle_hash: hash("bundle"),
+        replacement_uuid: Some("3f2504e0-4f89-41d3-9a0c-0305e82c3301".to_owned()),
+        txs: vec![
+            BundleTxRow { hash: hash("oracle"), sender: who(4), nonce: 8, ours: false },
+            BundleTxRow { hash: keccak256(seed.to_be_bytes()), sender: who(3), nonce: seed, ours: true },
+        ],
+        inputs: inputs(),
+        profit_wei: profit,
+        gas_used: 400_000,
+        builder_payment_wei: U256::from(5),
+        at_ms: 1,
+    }
+}
+
+fn landed(profit: I256, inputs: Inputs) -> Outcome {
+    Outcome::Landed(Realised { block: 100, block_hash: hash("block"), inputs, profit_wei: profit, gas_used: 400_000, builder_payment_wei: U256::from(5) })
+}
+
+fn open() -> (tempfile::TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    (folder, ledger)
+}
+
+#[test]
+fn the_first_differing_input_is_named_and_none_is_an_alarm() {
+    let same = inputs();
+    let compare = |realised: &Inputs, profit: i64| explain_difference((&same, wei(10)), (realised, wei(profit)));
+    assert_eq!(compare(&same, 10), Explanation { differing_input: None, profit_differs: false });
+    assert!(compare(&same, 9).is_alarm());
+    let changes: [(InputName, fn(&mut Inputs)); 5] = [
+        (InputName::TransactionsInFront, |inputs| inputs.in_front.clear()),
+        (InputName::FeeRecipient, |inputs| inputs.fee_recipient = Address::ZERO),
+        (InputName::BaseFee, |inputs| inputs.base_fee = 8),
+        (InputName::Timestamp, |inputs| inputs.timestamp = 1_012),
+        (InputName::ParentState, |inputs| inputs.parent_hash = B256::ZERO),
+    ];
+    // Each change comes before the ones that were made already.
+    let mut realised = inputs();
+    for (name, change) in changes {
+        change(&mut realised);
+        let explanation = compare(&realised, 9);
+        assert_eq!(explanation.differing_input, Some(name));
+        assert!(!explanation.is_alarm());
+    }
+    // Other inputs with the same profit: nothing to explain, but the difference is still told.
+    assert!(!compare(&realised, 10).profit_differs);
+}
+
+#[tokio::test]
+async fn a_run_adds_up() {
+    let (_folder, ledger) = open();
+    let huge = I256::try_from(U256::MAX >> 1).unwrap() - wei(100);
+    let trigger = ledger.record_trigger(TriggerRow { trigger: Trigger::Pending { hash: hash("oracle") }, head_number: 99, head_hash: hash("head"), at_ms: 1 });
+    let opportunity = ledger.record_opportunity(OpportunityRow {
+        trigger,
+        target: target(),
+        action: Action::Liquidate,
+        debt_token: who(5),
+        collateral_token: who(6),
+        debt_hint: U256::MAX,
+    });
+    ledger.record_candidate(CandidateRow {
+        opportunity,
+        target_block: 100,
+        inputs: inputs(),
+        repay: U256::MAX,
+        seized: U256::from(1),
+        profit_token: who(5),
+        profit: I256::MIN,
+        profit_wei: huge,
+        gas_used: 1,
+        builder_payment_wei: U256::ZERO,
+    });
+    for reason in [SkipReason::Dust, SkipReason::Dust, SkipReason::Unprofitable] {
+        ledger.record_skip(SkipRow { trigger: Some(trigger), target: Some(target()), action: None, block: 100, skip: Skip::new(reason, "3 wei") });
+    }
+
+    let mut ids = Vec::new();
+    for (seed, profit) in [(1, wei(10)), (2, wei(20)), (3, wei(30)), (4, wei(40)), (5, wei(50)), (6, wei(60))] {
+        ids.push(ledger.journal_bundle(bundle(seed, profit)).await.unwrap());
+    }
+    let accepted = SubmissionRow { relay: "devnet".to_owned(), accepted: true, response: "{}".to_owned(), at_ms: 2 };
+    ledger.mark_submitted(ids[0], accepted.clone()).await.unwrap();
+    ledger.mark_submitted(ids[4], SubmissionRow { accepted: false, ..accepted }).await.unwrap();
+
+    let exact = ledger.record_outcome(ids[0], landed(wei(10), inputs()), 3).await.unwrap().unwrap();
+    assert_eq!(exact, Explanation { differing_input: None, profit_differs: false });
+    let other = ledger.record_outcome(ids[1], landed(wei(17), Inputs { base_fee: 8, ..inputs() }), 3).await.unwrap().unwrap();
+    assert_eq!(other.differing_input, Some(InputName::BaseFee));
+    assert!(ledger.record_outcome(ids[2], landed(wei(35), inputs()), 3).await.unwrap().unwrap().is_alarm());
+    assert_eq!(ledger.record_outcome(ids[3], Outcome::Lost { to: who(7), tx: hash("theirs") }, 3).await.unwrap(), None);
+    ledger.record_outcome(ids[5], Outcome::Reverted { block: 106, tx: hash("ours"), cost_wei: U256::from(11) }, 3).await.unwrap();
+
+    let unfinished = ledger.unfinished_bundles().await.unwrap();
+    assert_eq!(unfinished.len(), 1);
+    assert_eq!((unfinished[0].id, unfinished[0].submitted, &unfinished[0].txs), (ids[4], false, &bundle(5, wei(50)).txs));
+    assert_eq!(unfinished[0].inputs, inputs());
+
+    let summary = ledger.summary().await.unwrap();
+    assert_eq!((summary.landed, summary.lost, summary.missed, summary.reverted, summary.unfinished, summary.alarms), (3, 1, 0, 1, 1, 1));
+    assert_eq!((summary.predicted_profit_wei, summary.realised_profit_wei, summary.max_error_wei), (wei(60), wei(62), U256::from(5)));
+    assert_eq!(summary.reverted_cost_wei, U256::from(11));
+    assert_eq!(summary.skipped[&SkipReason::Dust], 2);
+    assert_eq!(summary.skipped[&SkipReason::Unprofitable], 1);
+
+    // The block of the first one was reorged away: the later outcome counts.
+    ledger.record_outcome(ids[0], Outcome::Missed, 4).await.unwrap();
+    let summary = ledger.summary().await.unwrap();
+    assert_eq!((summary.landed, summary.missed, summary.realised_profit_wei), (2, 1, wei(52)));
+    assert!(matches!(ledger.record_outcome(RecordId(4_711), Outcome::Missed, 4).await, Err(LedgerError::NoBundle(4_711))));
+    assert_eq!(ledger.dropped_notes(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_piece_undoes_itself_only() {
+    let (_folder, ledger) = open();
+    // All are given before any is awaited, so they share a commit.
+    let (good, bad, also_good) = tokio::join!(
+        ledger.journal_bundle(bundle(1, wei(1))),
+        ledger.mark_submitted(RecordId(99), SubmissionRow { relay: "r".into(), accepted: true, response: String::new(), at_ms: 0 }),
+        ledger.journal_bundle(bundle(2, wei(1))),
+    );
+    assert!(good.is_ok() && also_good.is_ok());
+    assert!(matches!(bad, Err(LedgerError::Database(_))), "{bad:?}");
+    assert_eq!(ledger.unfinished_bundles().await.unwrap().len(), 2);
+    let mut giant = bundle(3, wei(1));
+    giant.target_block = u64::MAX;
+    assert!(matches!(ledger.journal_bundle(giant).await, Err(LedgerError::TooLarge(u64::MAX))));
+}
+
+#[tokio::test]
+async fn a_discovery_goes_on_where_it_stopped() {
+    let (folder, ledger) = open();
+    let item = |key: u8, value: u8| Discovered { key: Bytes::from(vec![key]), value: Bytes::from(vec![value]) };
+    assert_eq!(ledger.checkpoint("morpho_blue").await.unwrap(), None);
+    ledger.store_checkpoint("morpho_blue", Checkpoint { number: 5, hash: hash("5") }, vec![item(1, 1), item(2, 1)]).await.unwrap();
+    ledger.store_checkpoint("morpho_blue", Checkpoint { number: 9, hash: hash("9") }, vec![item(2, 2), item(3, 1)]).await.unwrap();
+    ledger.store_checkpoint("moolah", Checkpoint { number: 1, hash: hash("1") }, vec![item(7, 7)]).await.unwrap();
+    ledger.close().await.unwrap();
+
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    assert_eq!(ledger.checkpoint("morpho_blue").await.unwrap(), Some(Checkpoint { number: 9, hash: hash("9") }));
+    assert_eq!(ledger.discovered("morpho_blue").await.unwrap(), [item(1, 1), item(2, 2), item(3, 1)]);
+    ledger.forget_discovery("morpho_blue").await.unwrap();
+    assert_eq!(ledger.checkpoint("morpho_blue").await.unwrap(), None);
+    assert_eq!(ledger.discovered("moolah").await.unwrap(), [item(7, 7)]);
+}
+
+#[tokio::test]
+async fn proofs_and_ids_outlive_the_process() {
+    let (folder, ledger) = open();
+    let first = ledger
+        .record_proof(ProofRow {
+            target: target(),
+            action: Action::Liquidate,
+            block: 7,
+            end: ProofEnd::Skipped(SkipReason::PriceUnavailable),
+            detail: "the oracle reverts".to_owned(),
+            bundle: None,
+            at_ms: 1,
+        })
+        .await
+        .unwrap();
+    ledger.close().await.unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let ledger = Ledger::open(&path).unwrap();
+    assert!(ledger.journal_bundle(bundle(1, wei(1))).await.unwrap() > first);
+    let direct = rusqlite::Connection::open(&path).unwrap();
+    let kept: (String, String, String) = direct.query_row("SELECT ending, reason, target FROM proofs", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(kept, ("skipped".to_owned(), "price_unavailable".to_owned(), format!("{:#x}", who(1))));
+}
+
+#[test]
+fn a_newer_ledger_is_refused_and_a_broken_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    drop(schema::open(&path).unwrap());
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Ledger::open(&path), Err(LedgerError::Newer { found: 99, .. })));
+    let broken = folder.path().join("broken.sqlite");
+    std::fs::write(&broken, "this is no database, but it is long enough to look like a file of one".repeat(20)).unwrap();
+    assert!(matches!(Ledger::open(&broken), Err(LedgerError::Open { .. })));
+}
+
+const CHILD: &str = "HARRIER_TEST_LEDGER_CHILD";
+
+/// The child of the next test: writes until it is killed, and says what was acknowledged.
+#[test]
+fn writes_until_killed() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let ledger = Ledger::open(path.as_ref()).unwrap();
+        for seed in 0.. {
+            ledger.record_skip(SkipRow { trigger: None, target: Some(target()), action: None, block: seed, skip: Skip::new(SkipReason::Dust, "") });
+            let id = ledger.journal_bundle(bundle(seed, wei(1))).await.unwrap();
+            println!("\njournaled {id}");
+            if seed % 3 == 0 {
+                ledger.record_outcome(id, Outcome::Missed, seed).await.unwrap();
+                println!("\nfinished {id}");
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    let (mut journaled, mut finished) = (Vec::new(), Vec::new());
+    // The last bundle of a round may be finished on disk without having said so.
+    let mut unsaid = Vec::new();
+    for round in 0..3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["ledger::tests::writes_until_killed", "--exact", "--nocapture", "--test-threads=1"])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Killed while it writes: it does not wait for us between two lines.
+        let enough = journaled.len() + 10 + 7 * round;
+        for line in lines {
+            let line = line.unwrap();
+            if let Some(id) = line.strip_prefix("journaled ") {
+                journaled.push(RecordId(id.parse().unwrap()));
+                if journaled.len() == enough {
+                    child.kill().unwrap(); // SIGKILL on Unix; lines that were written before still come.
+                }
+            } else if let Some(id) = line.strip_prefix("finished ") {
+                finished.push(RecordId(id.parse().unwrap()));
+            }
+        }
+        child.wait().unwrap();
+        assert!(journaled.len() >= enough);
+        unsaid.extend(journaled.last().copied());
+
+        let check: String = rusqlite::Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+        let ledger = Ledger::open(&path).unwrap();
+        let unfinished: Vec<RecordId> = ledger.unfinished_bundles().await.unwrap().into_iter().map(|bundle| bundle.id).collect();
+        for id in &journaled {
+            assert!(unfinished.contains(id) || finished.contains(id) || unsaid.contains(id), "{id} is lost");
+        }
+        assert!(finished.iter().all(|id| !unfinished.contains(id)));
+        ledger.close().await.unwrap();
+    }
+    let mut unique = journaled.clone();
+    unique.dedup();
+    assert_eq!(unique, journaled, "an identity was used twice");
+}

@@ -1,0 +1,462 @@
+//! A local chain with the real, unmodified Uniswap V3 contracts from their packages, and four tokens.
+//!
+//! ```text
+//! WBTC ══ deep ══ WETH ══ deep, two ranges only ══ USDC ══ one narrow range ══ DAI
+//!   └──────────────── shallow ──────────────────────┘       WBTC/WETH 1 % exists without a price
+//! ```
+
+use alloy::{
+    consensus::{TxEnvelope, transaction::Recovered},
+    network::{AnyNetwork, EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
+    node_bindings::{Anvil, AnvilInstance},
+    primitives::{
+        Address, Bytes, U256, U512,
+        aliases::{I24, U24, U160},
+        hex,
+    },
+    providers::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi},
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+    sol,
+    sol_types::{SolCall, SolValue},
+};
+use harrier::{
+    chain::Head,
+    fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, TargetBlock, TxStatus, View},
+    venues::{Route, UniswapV3Pool},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+sol! {
+    #[sol(rpc)]
+    interface Token {
+        function mint(address to, uint256 amount) external;
+        function approve(address spender, uint256 amount) external returns (bool);
+        function balanceOf(address account) external view returns (uint256);
+        function deposit() external payable;
+    }
+
+    #[sol(rpc)]
+    interface Factory {
+        function createPool(address a, address b, uint24 fee) external returns (address);
+        function getPool(address a, address b, uint24 fee) external view returns (address);
+    }
+
+    #[sol(rpc)]
+    interface Pool {
+        function initialize(uint160 sqrtPriceX96) external;
+        function tickSpacing() external view returns (int24);
+        function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
+    }
+
+    struct MintParams {
+        address token0;
+        address token1;
+        uint24 fee;
+        int24 tickLower;
+        int24 tickUpper;
+        uint256 amount0Desired;
+        uint256 amount1Desired;
+        uint256 amount0Min;
+        uint256 amount1Min;
+        address recipient;
+        uint256 deadline;
+    }
+
+    #[sol(rpc)]
+    interface Positions {
+        function mint(MintParams params) external payable returns (uint256, uint128, uint256, uint256);
+    }
+
+    struct ExactInputSingleParams {
+        address tokenIn;
+        address tokenOut;
+        uint24 fee;
+        address recipient;
+        uint256 deadline;
+        uint256 amountIn;
+        uint256 amountOutMinimum;
+        uint160 sqrtPriceLimitX96;
+    }
+
+    struct ExactOutputSingleParams {
+        address tokenIn;
+        address tokenOut;
+        uint24 fee;
+        address recipient;
+        uint256 deadline;
+        uint256 amountOut;
+        uint256 amountInMaximum;
+        uint160 sqrtPriceLimitX96;
+    }
+
+    struct ExactInputParams {
+        bytes path;
+        address recipient;
+        uint256 deadline;
+        uint256 amountIn;
+        uint256 amountOutMinimum;
+    }
+
+    struct ExactOutputParams {
+        bytes path;
+        address recipient;
+        uint256 deadline;
+        uint256 amountOut;
+        uint256 amountInMaximum;
+    }
+
+    #[sol(rpc)]
+    interface Swapper {
+        function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
+        function exactOutputSingle(ExactOutputSingleParams params) external payable returns (uint256);
+        function exactInput(ExactInputParams params) external payable returns (uint256);
+        function exactOutput(ExactOutputParams params) external payable returns (uint256);
+    }
+}
+
+/// Who holds everything and trades.
+pub struct World {
+    _anvil: AnvilInstance,
+    provider: DynProvider<AnyNetwork>,
+    wallet: EthereumWallet,
+    trader: Address,
+    tokens: [Address; 4],
+    factory: Address,
+    second_factory: Address,
+    positions: Address,
+    swapper: Address,
+    head: Head,
+}
+
+fn solidity() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("solidity")
+}
+
+fn anvil_path() -> PathBuf {
+    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
+        return path.into();
+    }
+    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => "anvil-linux-amd64",
+        ("linux", _) => "anvil-linux-arm64",
+        ("macos", "x86_64") => "anvil-darwin-amd64",
+        _ => "anvil-darwin-arm64",
+    };
+    let path = solidity().join("node_modules/@foundry-rs").join(package).join("bin/anvil");
+    if path.is_file() { path } else { "anvil".into() }
+}
+
+fn artifact(path: &str, field: &str) -> Bytes {
+    let path = solidity().join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; `npm ci` in solidity/ brings the packages", path.display()));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    hex::decode(json[field].as_str().unwrap()).unwrap().into()
+}
+
+/// The probe's runtime code.
+pub fn probe_code() -> Bytes {
+    artifact("artifacts/Probe.json", "deployedBytecode")
+}
+
+/// `amount1 / amount0` as a root in Q96.
+fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
+    let ratio: U512 = (U512::from(amount1) << 192) / U512::from(amount0);
+    U160::from(ratio.root(2))
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let anvil = Anvil::at(anvil_path()).args(["--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
+        let key: PrivateKeySigner = anvil.keys()[0].clone().into();
+        let (trader, wallet) = (key.address(), EthereumWallet::from(key));
+        let provider = ProviderBuilder::new().network::<AnyNetwork>().wallet(wallet.clone()).connect_http(anvil.endpoint_url()).erased();
+        let mut world = Self {
+            provider,
+            wallet,
+            trader,
+            tokens: [Address::ZERO; 4],
+            factory: Address::ZERO,
+            second_factory: Address::ZERO,
+            positions: Address::ZERO,
+            swapper: Address::ZERO,
+            head: Head {
+                number: 0,
+                hash: Default::default(),
+                parent_hash: Default::default(),
+                timestamp: 0,
+                base_fee: 0,
+                gas_limit: 0,
+                gas_used: 0,
+                fee_recipient: Address::ZERO,
+                prev_randao: Default::default(),
+                excess_blob_gas: 0,
+                blob_gas_used: 0,
+                receipts_root: Default::default(),
+            },
+            _anvil: anvil,
+        };
+        world.set_up().await;
+        world.head = world.read_head().await;
+        world
+    }
+
+    async fn set_up(&mut self) {
+        let ether = U256::from(10).pow(U256::from(18));
+        self.provider.anvil_set_balance(self.trader, ether * U256::from(10_u64.pow(12))).await.unwrap();
+        let core = "node_modules/@uniswap/v3-core/artifacts/contracts";
+        let periphery = "node_modules/@uniswap/v3-periphery/artifacts/contracts";
+        let factory_code = artifact(&format!("{core}/UniswapV3Factory.sol/UniswapV3Factory.json"), "bytecode");
+        self.factory = self.deploy(factory_code.clone(), Vec::new()).await;
+        self.second_factory = self.deploy(factory_code, Vec::new()).await;
+        let weth = self.deploy(artifact("node_modules/canonical-weth/build/contracts/WETH9.json", "bytecode"), Vec::new()).await;
+        Token::new(weth, &self.provider).deposit().value(ether * U256::from(10_u64.pow(11))).send_sync().await.unwrap();
+        self.tokens[0] = weth;
+        for (place, (symbol, decimals)) in [("WBTC", 8_u8), ("USDC", 6), ("DAI", 18)].into_iter().enumerate() {
+            let arguments = (symbol, symbol, U256::from(decimals)).abi_encode_params();
+            let token = self.deploy(artifact("artifacts/TestToken.json", "bytecode"), arguments).await;
+            self.mint(token, self.trader, U256::from(10).pow(U256::from(decimals)) * U256::from(10_u64.pow(12))).await;
+            self.tokens[place + 1] = token;
+        }
+        let positions_code = artifact(&format!("{periphery}/NonfungiblePositionManager.sol/NonfungiblePositionManager.json"), "bytecode");
+        self.positions = self.deploy(positions_code, (self.factory, weth, weth).abi_encode_params()).await;
+        let swapper_code = artifact(&format!("{periphery}/SwapRouter.sol/SwapRouter.json"), "bytecode");
+        self.swapper = self.deploy(swapper_code, (self.factory, weth).abi_encode_params()).await;
+        for token in self.tokens {
+            for spender in [self.positions, self.swapper] {
+                Token::new(token, &self.provider).approve(spender, U256::MAX).send_sync().await.unwrap();
+            }
+        }
+        let [weth, wbtc, usdc, dai] = self.tokens;
+        const WIDE: i32 = 880_000;
+        self.pool(wbtc, weth, 500, &[(WIDE, 20_000_000), (6_000, 8_000_000), (600, 4_000_000)]).await;
+        self.pool(weth, usdc, 500, &[(6_000, 20_000_000), (600, 9_000_000)]).await;
+        self.pool(wbtc, usdc, 500, &[(WIDE, 800_000), (900, 300_000)]).await;
+        self.pool(usdc, dai, 500, &[(1_000, 2_000_000)]).await;
+        Factory::new(self.factory, &self.provider).createPool(wbtc, weth, U24::from(10_000)).send_sync().await.unwrap();
+    }
+
+    async fn deploy(&self, code: Bytes, arguments: Vec<u8>) -> Address {
+        let code: Bytes = [code.to_vec(), arguments].concat().into();
+        let request = TransactionRequest::default().with_deploy_code(code).with_gas_limit(15_000_000);
+        let receipt = self.provider.send_transaction_sync(request.into()).await.unwrap();
+        assert!(receipt.status());
+        receipt.contract_address.unwrap()
+    }
+
+    /// Creates a pool at the market price with one position a range: half its width in ticks, dollars on each side.
+    async fn pool(&self, a: Address, b: Address, fee: u32, ranges: &[(i32, u64)]) {
+        let (token0, token1) = if a < b { (a, b) } else { (b, a) };
+        let fee = U24::from(fee);
+        let factory = Factory::new(self.factory, &self.provider);
+        factory.createPool(a, b, fee).send_sync().await.unwrap();
+        let pool = Pool::new(factory.getPool(a, b, fee).call().await.unwrap(), &self.provider);
+        let million = 1_000_000;
+        let price = sqrt_price(self.worth(token0, million), self.worth(token1, million));
+        pool.initialize(price).send_sync().await.unwrap();
+        let tick: i32 = pool.slot0().call().await.unwrap().tick.try_into().unwrap();
+        let spacing: i32 = pool.tickSpacing().call().await.unwrap().try_into().unwrap();
+        for (half_width, dollars) in ranges {
+            let edge = |tick: i32| I24::try_from(tick.clamp(-887_000, 887_000).div_euclid(spacing) * spacing).unwrap();
+            let params = MintParams {
+                token0,
+                token1,
+                fee,
+                tickLower: edge(tick - half_width),
+                tickUpper: edge(tick + half_width),
+                amount0Desired: self.worth(token0, *dollars),
+                amount1Desired: self.worth(token1, *dollars),
+                amount0Min: U256::ZERO,
+                amount1Min: U256::ZERO,
+                recipient: self.trader,
+                deadline: U256::MAX,
+            };
+            let receipt = Positions::new(self.positions, &self.provider).mint(params).send_sync().await.unwrap();
+            assert!(receipt.status());
+        }
+    }
+
+    pub fn tokens(&self) -> [Address; 4] {
+        self.tokens
+    }
+
+    pub fn factory(&self) -> Address {
+        self.factory
+    }
+
+    pub fn second_factory(&self) -> Address {
+        self.second_factory
+    }
+
+    /// One whole token.
+    pub fn unit(&self, token: Address) -> U256 {
+        let [weth, wbtc, usdc, dai] = self.tokens;
+        let decimals = if token == wbtc {
+            8
+        } else if token == usdc {
+            6
+        } else {
+            assert!(token == weth || token == dai);
+            18
+        };
+        U256::from(10).pow(U256::from(decimals))
+    }
+
+    /// This many dollars in a token.
+    fn worth(&self, token: Address, dollars: u64) -> U256 {
+        let [weth, wbtc, ..] = self.tokens;
+        let price = if token == weth {
+            3_000
+        } else if token == wbtc {
+            60_000
+        } else {
+            1
+        };
+        self.unit(token) * U256::from(dollars) / U256::from(price)
+    }
+
+    pub async fn mint(&self, token: Address, to: Address, amount: U256) {
+        Token::new(token, &self.provider).mint(to, amount).send_sync().await.unwrap();
+    }
+
+    async fn read_head(&self) -> Head {
+        let block = self.provider.get_block(alloy::eips::BlockId::latest()).await.unwrap().unwrap();
+        let header = &block.header;
+        Head {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+            base_fee: header.base_fee_per_gas.unwrap(),
+            gas_limit: header.gas_limit,
+            gas_used: header.gas_used,
+            fee_recipient: header.beneficiary,
+            prev_randao: header.mix_hash.unwrap_or_default(),
+            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+            receipts_root: header.receipts_root,
+        }
+    }
+
+    /// The state as it is now.
+    pub async fn view(&self) -> View {
+        Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).view()
+    }
+
+    /// The block after the set-up.
+    pub fn block(&self) -> TargetBlock {
+        TargetBlock::after(&self.head, &ChainRules::fixed(31_337, 12, Hardfork::Osaka))
+    }
+
+    /// Makes a real swap, tells what it moved, and takes it back. Receipts are asked for synchronously: a watcher of new blocks
+    /// would wait for ever when the chain goes back.
+    async fn swap(&self, token_in: Address, token_out: Address, call: impl SolCall) -> (U256, U256) {
+        let snapshot = self.provider.anvil_snapshot().await.unwrap();
+        let before = self.balances(token_in, token_out).await;
+        let request = TransactionRequest::default().with_to(self.swapper).with_input(call.abi_encode()).with_gas_limit(15_000_000);
+        let receipt = self.provider.send_transaction_sync(request.into()).await.unwrap();
+        assert!(receipt.status());
+        let after = self.balances(token_in, token_out).await;
+        assert!(self.provider.anvil_revert(snapshot).await.unwrap());
+        (before.0 - after.0, after.1 - before.1)
+    }
+
+    async fn balances(&self, a: Address, b: Address) -> (U256, U256) {
+        let of = async |token| Token::new(token, &self.provider).balanceOf(self.trader).call().await.unwrap();
+        (of(a).await, of(b).await)
+    }
+
+    fn exact_input(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Swapper::exactInputSingleCall {
+        let params = ExactInputSingleParams {
+            tokenIn: token_in,
+            tokenOut: token_out,
+            fee: U24::from(pool.fee_pips()),
+            recipient: self.trader,
+            deadline: U256::MAX,
+            amountIn: amount,
+            amountOutMinimum: U256::ZERO,
+            sqrtPriceLimitX96: U160::ZERO,
+        };
+        Swapper::exactInputSingleCall { params }
+    }
+
+    pub async fn swap_exact_in(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+        self.swap(token_in, token_out, self.exact_input(pool, token_in, token_out, amount)).await
+    }
+
+    pub async fn swap_exact_out(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+        let params = ExactOutputSingleParams {
+            tokenIn: token_in,
+            tokenOut: token_out,
+            fee: U24::from(pool.fee_pips()),
+            recipient: self.trader,
+            deadline: U256::MAX,
+            amountOut: amount,
+            amountInMaximum: U256::MAX,
+            sqrtPriceLimitX96: U160::ZERO,
+        };
+        self.swap(token_in, token_out, Swapper::exactOutputSingleCall { params }).await
+    }
+
+    pub async fn swap_path(&self, route: &Route) -> (U256, U256) {
+        let (token_in, token_out) = ends(route);
+        let params = ExactInputParams {
+            path: path(route).concat().into(),
+            recipient: self.trader,
+            deadline: U256::MAX,
+            amountIn: route.amount_in,
+            amountOutMinimum: U256::ZERO,
+        };
+        self.swap(token_in, token_out, Swapper::exactInputCall { params }).await
+    }
+
+    pub async fn swap_path_exact_out(&self, route: &Route) -> (U256, U256) {
+        let (token_in, token_out) = ends(route);
+        let backwards: Vec<_> = path(route).into_iter().rev().collect();
+        let params = ExactOutputParams {
+            path: backwards.concat().into(),
+            recipient: self.trader,
+            deadline: U256::MAX,
+            amountOut: route.amount_out,
+            amountInMaximum: U256::MAX,
+        };
+        self.swap(token_in, token_out, Swapper::exactOutputCall { params }).await
+    }
+
+    /// Runs a signed swap on a view, as a pending transaction would be.
+    pub async fn execute_swap(&self, view: &View, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Arc<Layer> {
+        let block = self.block();
+        let nonce = self.provider.get_transaction_count(self.trader).await.unwrap();
+        let request = TransactionRequest::default()
+            .with_from(self.trader)
+            .with_to(self.swapper)
+            .with_input(self.exact_input(pool, token_in, token_out, amount).abi_encode())
+            .with_gas_limit(1_000_000)
+            .with_nonce(nonce)
+            .with_chain_id(block.chain_id)
+            .with_max_fee_per_gas(u128::from(block.base_fee) * 2)
+            .with_max_priority_fee_per_gas(1);
+        let signed: TxEnvelope = <TransactionRequest as NetworkTransactionBuilder<alloy::network::Ethereum>>::build(request, &self.wallet).await.unwrap();
+        let execution = view.execute(&block, &[Arc::new(Recovered::new_unchecked(signed, self.trader))]).unwrap();
+        assert_eq!(execution.txs[0].status, TxStatus::Success);
+        execution.layer
+    }
+}
+
+fn ends(route: &Route) -> (Address, Address) {
+    (route.hops.first().unwrap().hop.token_in, route.hops.last().unwrap().hop.token_out)
+}
+
+/// Tokens and fees in turn, as the swap router wants them. Every pool of this world has the fee 500.
+fn path(route: &Route) -> Vec<Vec<u8>> {
+    let mut parts = vec![ends(route).0.to_vec()];
+    for routed in &route.hops {
+        assert!(routed.hop.venue.name().ends_with("(500)"));
+        parts.push(vec![0x00, 0x01, 0xf4]);
+        parts.push(routed.hop.token_out.to_vec());
+    }
+    parts
+}

@@ -1,0 +1,36 @@
+//! Golden data read from the deployed contracts: one test a file and category, every case to the last unit, reverts included.
+//!
+//! `tests/vectors/*.json` is where they come from, or the folder that `HARRIER_VECTORS` names. There a category may be absent,
+//! which is reported; here the list is fixed. A category that is there and empty fails.
+
+#[path = "vectors/harness.rs"]
+mod harness;
+#[path = "vectors/moolah.rs"]
+mod moolah;
+#[path = "vectors/moolah_cases.rs"]
+mod moolah_cases;
+#[path = "vectors/moolah_replay.rs"]
+mod moolah_replay;
+#[path = "vectors/moolah_shapes.rs"]
+mod moolah_shapes;
+
+/// Declares the tests: name, file, category, and what runs one case.
+macro_rules! vectors {
+    ($($name:ident = $file:literal / $category:literal => $case:path;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                harness::run($file, $category, $case);
+            }
+        )+
+    };
+}
+
+vectors! {
+    moolah_market_id = "moolah" / "market_id" => moolah::market_id;
+    moolah_event_replay = "moolah" / "event_replay" => moolah_replay::event_replay;
+    moolah_liquidation = "moolah" / "liquidation" => moolah::liquidation;
+    moolah_interest_rate_model = "moolah" / "interest_rate_model" => moolah::interest_rate_model;
+    moolah_pre_liquidation = "moolah" / "pre_liquidation" => moolah::pre_liquidation;
+    moolah_pre_liquidation_create = "moolah" / "pre_liquidation_create" => moolah::pre_liquidation_create;
+}
