@@ -189,7 +189,7 @@ impl Revert {
         matches!(self, Self::GainTooLow { .. } | Self::PaymentNotCovered { .. })
     }
 
-    fn own(error: E) -> Self {
+    const fn own(error: E) -> Self {
         match error {
             E::NotOwner(_) => Self::NotOwner,
             E::NotPendingOwner(_) => Self::NotPendingOwner,

@@ -147,7 +147,7 @@ pub enum Step {
         /// The most to pay on top.
         max_fee: U256,
         /// Steps run with the loan in hand.
-        inside: Vec<Step>,
+        inside: Vec<Self>,
     },
     /// Sell an amount of `token_in` to one pool.
     SwapExactIn {
