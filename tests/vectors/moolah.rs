@@ -125,19 +125,11 @@ fn curve(case: &CurveCase, model: fn(&MarketState, &CurveCase, u64) -> Result<Ra
 fn fixed(case: &FixedCase) -> Outcome {
     let bounds = RateBounds { cap: case.rate_cap.0, min_cap: case.min_cap.0, floor: case.rate_floor.0 };
     let rate = Ok(moolah_fixed(case.stored_rate.0, &bounds));
-    compare("rate", &rate, case.expect.ok, case.expect.revert.as_ref(), |rate| {
-        equal("rate", &Some(*rate), &case.expect.avg_borrow_rate.map(|figure| figure.0))
-    })
+    compare("rate", &rate, case.expect.ok, case.expect.revert.as_ref(), |rate| equal("rate", &Some(*rate), &case.expect.avg_borrow_rate.map(|figure| figure.0)))
 }
 
 pub(crate) fn pre_liquidation(case: &PreLiquidationCase) -> Outcome {
-    let params = PreLiquidationParams {
-        pre_lltv: case.pre_lltv.0,
-        lcf1: case.pre_lcf1.0,
-        lcf2: case.pre_lcf2.0,
-        lif1: case.pre_lif1.0,
-        lif2: case.pre_lif2.0,
-    };
+    let params = PreLiquidationParams { pre_lltv: case.pre_lltv.0, lcf1: case.pre_lcf1.0, lcf2: case.pre_lcf2.0, lif1: case.pre_lif1.0, lif2: case.pre_lif2.0 };
     let (position, size, now) = (case.position.position()?, LiquidationSize::from(case.call), case.now.seconds()?);
     let mut market = case.market.state()?;
     let accrued = accrue(&mut market, now, Some(case.borrow_rate_per_second.0));

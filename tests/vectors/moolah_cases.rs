@@ -261,4 +261,3 @@ pub(crate) struct ReplaySlot {
     pub(crate) slot: B256,
     pub(crate) value: B256,
 }
-

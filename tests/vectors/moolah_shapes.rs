@@ -4,12 +4,7 @@ use alloy::{
     primitives::{Address, Bytes, U256},
     sol_types::SolError,
 };
-use harrier::{
-    protocols::morpho::{
-        Flavor, MarketParams, MarketState, MorphoRevert, Position,
-        maths::liquidation::LiquidationSize,
-    },
-};
+use harrier::protocols::morpho::{Flavor, MarketParams, MarketState, MorphoRevert, Position, maths::liquidation::LiquidationSize};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// A figure: a decimal string, or a JSON number where the file has one.
@@ -65,13 +60,7 @@ pub(crate) struct Params {
 
 impl From<&Params> for MarketParams {
     fn from(params: &Params) -> Self {
-        Self {
-            loan_token: params.loan_token,
-            collateral_token: params.collateral_token,
-            oracle: params.oracle,
-            irm: params.irm,
-            lltv: params.lltv.0,
-        }
+        Self { loan_token: params.loan_token, collateral_token: params.collateral_token, oracle: params.oracle, irm: params.irm, lltv: params.lltv.0 }
     }
 }
 
@@ -132,10 +121,17 @@ impl From<CallSize> for LiquidationSize {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", deny_unknown_fields)]
 pub(crate) enum Revert {
-    Error { message: String },
-    Panic { code: String },
+    Error {
+        message: String,
+    },
+    Panic {
+        code: String,
+    },
     #[serde(rename = "custom")]
-    Custom { selector: Bytes, data: Bytes },
+    Custom {
+        selector: Bytes,
+        data: Bytes,
+    },
     #[serde(rename = "empty")]
     Empty {},
 }
@@ -144,9 +140,7 @@ impl Revert {
     /// Compares the revert data byte for byte, and asks that it has a name here.
     pub(crate) fn check(&self, ours: &MorphoRevert) -> Result<(), String> {
         let data = match self {
-            Self::Error { message } => {
-                Bytes::from(alloy::sol_types::Revert::from(message.clone()).abi_encode())
-            }
+            Self::Error { message } => Bytes::from(alloy::sol_types::Revert::from(message.clone()).abi_encode()),
             Self::Panic { code } => {
                 let code = code.parse().map_err(|error| format!("panic code {code}: {error}"))?;
                 Bytes::from(alloy::sol_types::Panic { code }.abi_encode())

@@ -35,25 +35,13 @@ sol! {
 
 impl From<&super::MarketParams> for Params {
     fn from(params: &super::MarketParams) -> Self {
-        Self {
-            loanToken: params.loan_token,
-            collateralToken: params.collateral_token,
-            oracle: params.oracle,
-            irm: params.irm,
-            lltv: params.lltv,
-        }
+        Self { loanToken: params.loan_token, collateralToken: params.collateral_token, oracle: params.oracle, irm: params.irm, lltv: params.lltv }
     }
 }
 
 impl From<Params> for super::MarketParams {
     fn from(params: Params) -> Self {
-        Self {
-            loan_token: params.loanToken,
-            collateral_token: params.collateralToken,
-            oracle: params.oracle,
-            irm: params.irm,
-            lltv: params.lltv,
-        }
+        Self { loan_token: params.loanToken, collateral_token: params.collateralToken, oracle: params.oracle, irm: params.irm, lltv: params.lltv }
     }
 }
 
@@ -73,7 +61,10 @@ impl From<&super::MarketState> for Market {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::{primitives::b256, sol_types::{SolCall, SolEvent}};
+    use alloy::{
+        primitives::b256,
+        sol_types::{SolCall, SolEvent},
+    };
 
     #[test]
     fn topics_and_selectors_are_those_read_from_the_deployed_contracts() {

@@ -14,9 +14,7 @@ use super::{
 };
 use crate::{
     fork::{Facet, ForkError, ReadSet, TargetBlock, View},
-    plan::{
-        Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey,
-    },
+    plan::{Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey},
     protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
 };
 use alloy::{
@@ -101,14 +99,7 @@ impl Morpho {
         Ok(())
     }
 
-    fn opportunities(
-        &self,
-        view: &View,
-        market: &MorphoMarket,
-        account: Address,
-        caller: Address,
-        reads: &mut ReadSet,
-    ) -> Result<Vec<Opportunity>, Stop> {
+    fn opportunities(&self, view: &View, market: &MorphoMarket, account: Address, caller: Address, reads: &mut ReadSet) -> Result<Vec<Opportunity>, Stop> {
         let position = self.position(view, market.id, account, reads)?;
         if position.borrow_shares == 0 {
             return Err(Skip::new(SkipReason::Closed, "no debt").into());

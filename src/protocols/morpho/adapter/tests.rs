@@ -1,5 +1,8 @@
 use super::*;
-use crate::protocols::morpho::{MarketParams, MarketState, maths::{fixed::PRICE_SCALE, health::incentive_factor}};
+use crate::protocols::morpho::{
+    MarketParams, MarketState,
+    maths::{fixed::PRICE_SCALE, health::incentive_factor},
+};
 use alloy::primitives::{FixedBytes, address, b256};
 
 const CONTRACT: Address = address!("0x00000000000000000000000000000000000b10e0");

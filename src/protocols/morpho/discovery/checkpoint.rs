@@ -92,21 +92,10 @@ fn record(market: &ReplayedMarket) -> MarketRecord {
     let state = &market.state;
     MarketRecord {
         params: market.params,
-        state: [
-            state.total_supply_assets,
-            state.total_supply_shares,
-            state.total_borrow_assets,
-            state.total_borrow_shares,
-            state.last_update,
-            state.fee,
-        ]
-        .map(U128::from),
+        state: [state.total_supply_assets, state.total_supply_shares, state.total_borrow_assets, state.total_borrow_shares, state.last_update, state.fee]
+            .map(U128::from),
         broker: market.broker,
-        positions: market
-            .positions
-            .iter()
-            .map(|(account, position)| (*account, U128::from(position.borrow_shares), U128::from(position.collateral)))
-            .collect(),
+        positions: market.positions.iter().map(|(account, position)| (*account, U128::from(position.borrow_shares), U128::from(position.collateral))).collect(),
     }
 }
 

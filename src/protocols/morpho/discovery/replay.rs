@@ -140,7 +140,8 @@ impl Replay {
                 state.total_supply_assets = minus(state.total_supply_assets, *assets, "supplied assets")?;
                 state.total_supply_shares = minus(state.total_supply_shares, *shares, "supply shares")?;
                 if self.keep == Keep::Everybody {
-                    position.supply_shares = position.supply_shares.checked_sub(U256::from(*shares)).ok_or(ReplayError::Amount("an account's supply shares"))?;
+                    position.supply_shares =
+                        position.supply_shares.checked_sub(U256::from(*shares)).ok_or(ReplayError::Amount("an account's supply shares"))?;
                 }
             }
             Change::Borrow(_, assets, shares) => {
@@ -203,10 +204,7 @@ const fn accrues(change: &Change) -> bool {
 }
 
 const fn touches_borrower(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Borrow(..) | Change::Repay(..) | Change::SupplyCollateral(..) | Change::WithdrawCollateral(..) | Change::Liquidate(_)
-    )
+    matches!(change, Change::Borrow(..) | Change::Repay(..) | Change::SupplyCollateral(..) | Change::WithdrawCollateral(..) | Change::Liquidate(_))
 }
 
 const fn account_of(change: &Change, fee_recipient: Option<Address>) -> Option<Address> {

@@ -1,6 +1,6 @@
 //! Interest: a continuous compounding by three terms of its series, added to both sides of the market.
 
-use super::fixed::{add, add128, mul, mul_div_down, sub, to_uint128, w_mul_down, WAD};
+use super::fixed::{WAD, add, add128, mul, mul_div_down, sub, to_uint128, w_mul_down};
 use crate::protocols::morpho::{MarketState, MorphoRevert};
 use alloy::primitives::{U256, uint};
 

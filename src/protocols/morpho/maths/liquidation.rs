@@ -167,13 +167,7 @@ pub fn seizable(pool: &Pool, repaid_shares: U256, price: U256, incentive: U256) 
     mul_div_down(w_mul_down(pool.to_assets_down(repaid_shares)?, incentive)?, PRICE_SCALE, price)
 }
 
-fn settle(
-    market: &MarketState,
-    position: &Position,
-    seized_assets: U256,
-    repaid_shares: U256,
-    repaid_assets: U256,
-) -> Result<Liquidation, MorphoRevert> {
+fn settle(market: &MarketState, position: &Position, seized_assets: U256, repaid_shares: U256, repaid_assets: U256) -> Result<Liquidation, MorphoRevert> {
     let (mut market, mut position) = (*market, *position);
     let shares = to_uint128(repaid_shares)?;
     position.borrow_shares = sub128(position.borrow_shares, shares)?;

@@ -79,10 +79,7 @@ pub fn band(market: &MarketState, position: &Position, lltv: U256, price: U256, 
     let progress = w_div_down(sub(ltv, params.pre_lltv)?, sub(lltv, params.pre_lltv)?)?;
     let between = |first: U256, second: U256| add(w_mul_down(progress, sub(second, first)?)?, first);
     let close_factor = between(params.lcf1, params.lcf2)?;
-    Ok(Band {
-        incentive: between(params.lif1, params.lif2)?,
-        repayable_shares: w_mul_down(U256::from(position.borrow_shares), close_factor)?,
-    })
+    Ok(Band { incentive: between(params.lif1, params.lif2)?, repayable_shares: w_mul_down(U256::from(position.borrow_shares), close_factor)? })
 }
 
 /// Pre-liquidates a position of a market that is accrued to the block's timestamp. `price` is the pre-liquidation oracle's,

@@ -1,5 +1,8 @@
 use super::*;
-use crate::protocols::morpho::{MarketParams, MarketState, maths::{fixed::PRICE_SCALE, health::incentive_factor}};
+use crate::protocols::morpho::{
+    MarketParams, MarketState,
+    maths::{fixed::PRICE_SCALE, health::incentive_factor},
+};
 use alloy::primitives::{Address, uint};
 use proptest::prelude::*;
 
