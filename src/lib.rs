@@ -28,6 +28,7 @@
 
 pub mod book;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod devnet;
 pub mod drivers;

@@ -6,9 +6,11 @@ mod demo;
 mod devnet;
 mod dry_run;
 mod executor;
+mod follow;
 mod positions;
 mod print;
 mod run;
+mod setup;
 mod simulate;
 
 use clap::{Parser, Subcommand};
@@ -42,7 +44,7 @@ enum Command {
 
 /// A configuration file, or the default of the folder.
 #[derive(Debug, clap::Args)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// The configuration file; `HARRIER__section__key=value` in the environment overrides single values.
     #[arg(long, short, env = "HARRIER_CONFIG", default_value = "config/mainnet.toml")]
     config: PathBuf,
@@ -50,7 +52,7 @@ pub struct ConfigFile {
 
 /// Why a command ended without doing its work.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// Arguments or configuration.
     Usage(eyre::Report),
     /// Anything else.
@@ -62,6 +64,12 @@ pub enum Failure {
 impl From<eyre::Report> for Failure {
     fn from(report: eyre::Report) -> Self {
         Self::Failed(report)
+    }
+}
+
+impl Failure {
+    fn from_error(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -9,6 +9,14 @@ pub(super) fn line(text: impl Display) {
     println!("{text}");
 }
 
+/// One JSON object as a line.
+pub(super) fn json(object: &impl serde::Serialize) {
+    match serde_json::to_string(object) {
+        Ok(text) => println!("{text}"),
+        Err(error) => eprintln!("error: a line could not be written: {error}"),
+    }
+}
+
 /// A line beside the output, which a script does not read.
 pub(super) fn note(text: impl Display) {
     eprintln!("{text}");

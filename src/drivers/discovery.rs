@@ -11,14 +11,22 @@
 
 use crate::{
     chain::{BackfillError, ChainError, Head, LogQuery, Node, WINDOW, backfill},
+    ledger::{Discovered, Ledger, LedgerError},
     plan::ProtocolId,
     protocols::{Discoverer, DiscoveryError, Found, LogSource, Protocol},
 };
-use alloy::{primitives::B256, rpc::types::Log as RpcLog};
+use alloy::{
+    primitives::{B256, Bytes},
+    rpc::types::Log as RpcLog,
+};
+use futures::{FutureExt, future::BoxFuture};
 use std::sync::Arc;
 
+/// The deepest reorg that is followed, in blocks.
+const DEEPEST: u64 = WINDOW as u64;
+
 /// Blocks between two anchors.
-const ANCHOR_EVERY: u64 = 4 * WINDOW as u64;
+const ANCHOR_EVERY: u64 = 4 * DEEPEST;
 
 /// Why discovery could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +43,8 @@ pub enum DiscoverError {
         source: DiscoveryError,
     },
     /// Whoever keeps checkpoints.
-    #[error("the checkpoint can't be kept: {0}")]
-    Keep(String),
+    #[error("the checkpoint can't be kept")]
+    Keep(#[from] LedgerError),
 }
 
 /// A place to go on from.
@@ -53,10 +61,36 @@ pub struct Checkpoint {
 /// Where checkpoints are kept between runs.
 pub trait Checkpoints: Send + Sync + std::fmt::Debug {
     /// The newest checkpoint of a protocol.
-    fn load(&self, protocol: &ProtocolId) -> Result<Option<Checkpoint>, DiscoverError>;
-    /// Keeps one.
-    fn keep(&self, protocol: &ProtocolId, checkpoint: &Checkpoint) -> Result<(), DiscoverError>;
+    fn load<'a>(&'a self, protocol: &'a ProtocolId) -> BoxFuture<'a, Result<Option<Checkpoint>, DiscoverError>>;
+    /// Keeps one in place of the one before.
+    fn keep<'a>(&'a self, protocol: &'a ProtocolId, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<(), DiscoverError>>;
 }
+
+impl Checkpoints for Ledger {
+    fn load<'a>(&'a self, protocol: &'a ProtocolId) -> BoxFuture<'a, Result<Option<Checkpoint>, DiscoverError>> {
+        async move {
+            let Some(place) = self.checkpoint(&protocol.0).await? else { return Ok(None) };
+            let state = self.discovered(&protocol.0).await?.into_iter().find(|one| one.key.as_ref() == REPLAY);
+            Ok(state.map(|state| Checkpoint { block: place.number, hash: place.hash, state: state.value.to_vec() }))
+        }
+        .boxed()
+    }
+
+    fn keep<'a>(&'a self, protocol: &'a ProtocolId, checkpoint: &'a Checkpoint) -> BoxFuture<'a, Result<(), DiscoverError>> {
+        async move {
+            let place = crate::ledger::Checkpoint { number: checkpoint.block, hash: checkpoint.hash };
+            let state = Discovered { key: Bytes::from_static(REPLAY), value: checkpoint.state.clone().into() };
+            Ok(self.store_checkpoint(&protocol.0, place, vec![state]).await?)
+        }
+        .boxed()
+    }
+}
+
+/// The key of a replay's whole state in the ledger.
+const REPLAY: &[u8] = b"replay";
+
+/// Ranges of logs between two checkpoints.
+const RANGES_PER_CHECKPOINT: u64 = 8;
 
 /// Told how far a backfill has come.
 pub trait Progress: Send + Sync {
@@ -103,7 +137,7 @@ impl Discovery {
             next_anchor: None,
         };
         let id = discovery.protocol.id().clone();
-        if let Some(checkpoint) = checkpoints.load(&id)?
+        if let Some(checkpoint) = checkpoints.load(&id).await?
             && checkpoint.block <= head.number
             && node.head_by_number(checkpoint.block).await?.is_some_and(|known| known.hash == checkpoint.hash)
         {
@@ -138,34 +172,42 @@ impl Discovery {
         if first > head.number {
             return Ok(());
         }
-        let safe = head.number.saturating_sub(WINDOW as u64);
-        let id = self.protocol.id().clone();
-        let begin = self.from_block;
-        // Two parts, so that the first one ends at a block that is worth a checkpoint.
-        for (from, to) in [(first, safe), (first.max(safe.saturating_add(1)), head.number)] {
-            if from > to {
-                continue;
+        let safe = head.number.saturating_sub(DEEPEST);
+        let stride = node.max_log_range().saturating_mul(RANGES_PER_CHECKPOINT);
+        let mut from = first;
+        while from <= head.number {
+            // A stride ends where a checkpoint is worth keeping; the last one holds what a reorg can still take back.
+            let limit = if from <= safe { safe } else { head.number };
+            let to = from.saturating_add(stride.saturating_sub(1)).min(limit);
+            let hash = self.replay_range(node, from, to, head, progress).await?;
+            if to <= safe {
+                let checkpoint = self.checkpoint(to, hash)?;
+                checkpoints.keep(self.protocol.id(), &checkpoint).await?;
+                self.anchor = Some(checkpoint);
             }
-            let query = self.query.clone();
-            backfill(node, &query, from, to, |step| {
-                for log in &step.logs {
-                    self.take(log)?;
-                }
-                progress.at(&id, step.to.saturating_sub(begin), head.number.saturating_sub(begin));
-                if step.to <= safe {
-                    let checkpoint = self.checkpoint(step.to, step.to_hash)?;
-                    checkpoints.keep(&id, &checkpoint)?;
-                    self.anchor = Some(checkpoint);
-                }
-                Ok(())
-            })
-            .await
-            .map_err(|error| match error {
-                BackfillError::Node(error) => DiscoverError::Chain(error),
-                BackfillError::Taker(error) => error,
-            })?;
+            from = to.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// Takes the logs of a range; gives the hash of its last block.
+    async fn replay_range(&mut self, node: &Node, from: u64, to: u64, head: &Head, progress: &dyn Progress) -> Result<B256, DiscoverError> {
+        let (query, id, begin) = (self.query.clone(), self.protocol.id().clone(), self.from_block);
+        let mut last = B256::ZERO;
+        backfill(node, &query, from, to, |step| {
+            for log in &step.logs {
+                self.take(log)?;
+            }
+            progress.at(&id, step.to.saturating_sub(begin), head.number.saturating_sub(begin));
+            last = step.to_hash;
+            Ok(())
+        })
+        .await
+        .map_err(|error| match error {
+            BackfillError::Node(error) => DiscoverError::Chain(error),
+            BackfillError::Taker(error) => error,
+        })?;
+        Ok(last)
     }
 
     fn checkpoint(&self, block: u64, hash: B256) -> Result<Checkpoint, DiscoverError> {
@@ -183,15 +225,15 @@ impl Discovery {
     }
 
     /// Takes the logs of a new head that follows the one before.
-    pub fn head(&mut self, head: &Head, logs: &[RpcLog], checkpoints: &dyn Checkpoints) -> Result<Vec<Found>, DiscoverError> {
+    pub async fn head(&mut self, head: &Head, logs: &[RpcLog], checkpoints: &dyn Checkpoints) -> Result<Vec<Found>, DiscoverError> {
         let mut found = Vec::new();
         for log in logs {
             found.extend(self.take(log)?);
         }
-        if self.next_anchor.as_ref().is_some_and(|next| next.block.saturating_add(WINDOW as u64) <= head.number)
+        if self.next_anchor.as_ref().is_some_and(|next| next.block.saturating_add(DEEPEST) <= head.number)
             && let Some(next) = self.next_anchor.take()
         {
-            checkpoints.keep(self.protocol.id(), &next)?;
+            checkpoints.keep(self.protocol.id(), &next).await?;
             self.anchor = Some(next);
         }
         let anchored = self.anchor.as_ref().map_or(self.from_block, |anchor| anchor.block);

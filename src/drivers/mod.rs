@@ -7,9 +7,16 @@
 //! ```
 
 pub mod assemble;
+pub mod deploy;
 pub mod discovery;
+pub mod dry_run;
+mod in_flight;
+pub mod live;
 pub mod mempool;
 pub mod policy;
+pub mod records;
 pub mod report;
 pub mod searcher;
 pub mod session;
+pub mod start;
+pub use in_flight::Decided;

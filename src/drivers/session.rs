@@ -118,7 +118,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let rules = assemble::chain_rules(&config);
         let options = ForkOptions { timeout: config.node.timeout(), ..ForkOptions::default() };
-        let fork = Fork::start(&node.provider().erased(), head.clone(), options);
+        let fork = Fork::start(&node.provider().erased(), head.clone(), options)?;
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());
         let mut discoveries = Vec::with_capacity(protocols.len());
@@ -201,7 +201,7 @@ impl Session {
         let (_, diff) = self.fork.roll(head).await?;
         self.head = head.clone();
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
-            match discovery.head(head, logs, self.checkpoints.as_ref()) {
+            match discovery.head(head, logs, self.checkpoints.as_ref()).await {
                 Ok(found) => found.into_iter().for_each(|found| self.book.write().found(place, found)),
                 Err(error) => {
                     // A log that contradicts the replay: the chain is right.

@@ -37,7 +37,7 @@ pub enum Found {
 }
 
 /// Replays a protocol's logs, in chain order, to know what exists and which of it still has debt.
-pub trait Discoverer: Send + fmt::Debug {
+pub trait Discoverer: Send + Sync + fmt::Debug {
     /// Takes one log in; tells what it touched. A log that can't be decoded is an error that names it, and changes nothing.
     fn apply(&mut self, log: &Log, timestamp: u64) -> Result<Vec<Found>, DiscoveryError>;
 

@@ -1,0 +1,44 @@
+//! `harrier dry-run`: what would be sent and earned, without keys and without a deployed contract.
+
+use super::{ConfigFile, Failure, follow::print_events, print, setup};
+use crate::drivers::{
+    searcher::EVENT_QUEUE,
+    start::{Begin, Watchers, dry_run},
+};
+use tokio::sync::mpsc;
+
+/// Arguments of `harrier dry-run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Answer for the block after this one, instead of after the newest.
+    #[arg(long, conflicts_with = "follow")]
+    block: Option<u64>,
+    /// Go on with every head and pending transaction until interrupted.
+    #[arg(long)]
+    follow: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let (config, environment) = setup::configured(&args.file)?;
+    let stop = setup::interrupted();
+    let (events, happened) = mpsc::channel(EVENT_QUEUE);
+    let begin = args.block.map_or(Begin::Latest, Begin::Block);
+    let watchers = Watchers { events: Some(events), decided: None };
+    let searcher = dry_run(config, &environment, begin, watchers, &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let head = searcher.session().head().number;
+    let (markets, targets) = {
+        let book = searcher.session().book().read();
+        (book.markets().count(), book.target_count())
+    };
+    print::note(format!("block {head}: {markets} markets, {targets} targets in debt"));
+    let printing = tokio::spawn(print_events(happened, None, args.json));
+    let sink = if args.follow { searcher.follow(stop).await } else { searcher.once().await }.map_err(Failure::from_error)?;
+    printing.await.map_err(Failure::from_error)?;
+    print::note(format!("{} bundles would have been sent, for {} ether", sink.batches, print::ether(sink.profit_wei)));
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! `harrier positions`: known markets and targets, the riskiest first.
+
+use super::{ConfigFile, Failure, print, setup};
+use crate::{
+    drivers::start::{Begin, Watchers, dry_run},
+    protocols::{OrderKey, Screen},
+};
+use alloy::primitives::U256;
+use serde::Serialize;
+
+/// Arguments of `harrier positions`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Most targets of a market to show, the riskiest first.
+    #[arg(long, default_value_t = 20)]
+    top: usize,
+}
+
+/// One target.
+#[derive(Debug, Serialize)]
+struct Row {
+    protocol: String,
+    market: String,
+    target: String,
+    debt_token: String,
+    collateral_token: String,
+    /// Debt in the protocol's own unit of debt.
+    debt: String,
+    /// Collateral in token units.
+    collateral: String,
+    /// Share of the way to the boundary in percent, rounded down; at 100 it is at the boundary. None without an order.
+    boundary_percent: Option<u64>,
+    /// `ordered`, `dust`, `no_collateral` or `unordered`.
+    place: &'static str,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let (config, environment) = setup::configured(&args.file)?;
+    let searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let session = searcher.session();
+    let book = session.book().read();
+    for (market, shelf) in book.markets() {
+        let protocol = book.protocol(market).map(|protocol| protocol.id().to_string()).unwrap_or_default();
+        let reading = match shelf.reading().map(|read| &read.value) {
+            Some(Ok(reading)) => reading,
+            Some(Err(skip)) => {
+                print::note(format!("{protocol} {}: {skip}", market.market));
+                continue;
+            }
+            None => continue,
+        };
+        if !args.json {
+            let price = reading.price.map(|price| price.to_string()).unwrap_or_else(|| "none".to_owned());
+            let symbol = |token| session.config().symbol_of(token).map_or_else(|| token.to_string(), str::to_owned);
+            print::line(format!("{protocol} {}  {} against {}  price {price}  {} in debt", market.market, symbol(reading.debt_token), symbol(reading.collateral_token), shelf.len()));
+        }
+        let mut rows: Vec<(U256, Row)> = shelf
+            .targets()
+            .filter_map(|(key, entry)| {
+                let target = entry.reading.as_ref().ok()?;
+                let (ratio, place) = match target.key {
+                    OrderKey::Ratio(ratio) => (ratio, "ordered"),
+                    OrderKey::Dust => (U256::ZERO, "dust"),
+                    OrderKey::NoCollateral => (U256::MAX, "no_collateral"),
+                    OrderKey::Unordered => (U256::ZERO, "unordered"),
+                    OrderKey::Closed => return None,
+                };
+                let boundary_percent = match (target.key, &reading.screen) {
+                    (OrderKey::Ratio(ratio), Screen::Ordered { boundary }) => percent(ratio, *boundary),
+                    _ => None,
+                };
+                let row = Row {
+                    protocol: protocol.clone(),
+                    market: market.market.to_string(),
+                    target: key.to_string(),
+                    debt_token: reading.debt_token.to_string(),
+                    collateral_token: reading.collateral_token.to_string(),
+                    debt: target.debt.to_string(),
+                    collateral: target.collateral.to_string(),
+                    boundary_percent,
+                    place,
+                };
+                Some((ratio, row))
+            })
+            .collect();
+        rows.sort_by(|a, b| b.0.cmp(&a.0));
+        for (_, row) in rows.iter().take(args.top) {
+            if args.json {
+                print::json(row);
+            } else {
+                let far = row.boundary_percent.map_or_else(|| row.place.to_owned(), |percent| format!("{percent:>3} %"));
+                print::line(format!("  {far:>14}  {}  debt {}  collateral {}", row.target, row.debt, row.collateral));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn percent(ratio: U256, boundary: U256) -> Option<u64> {
+    // Both are large: dividing the boundary first loses less than a hundredth of a percent.
+    let hundredth = boundary / U256::from(100);
+    if hundredth.is_zero() { None } else { (ratio / hundredth).try_into().ok() }
+}

@@ -1,0 +1,167 @@
+//! The executor on chain: deployed by its owner, and compared with what this program would deploy.
+
+use super::assemble;
+use crate::{
+    chain::{ChainError, Node},
+    config::{Config, Environment, SecretError},
+    executor::{self, ExecutorConfig},
+};
+use alloy::{
+    consensus::{SignableTransaction, TxEip1559, TxEnvelope},
+    eips::{BlockId, Encodable2718},
+    network::TxSignerSync,
+    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
+    providers::Provider,
+    signers::local::PrivateKeySigner,
+};
+use std::time::Duration;
+
+/// Gas for the deployment.
+const DEPLOY_GAS: u64 = 8_000_000;
+/// Tip of the deployment, wei per gas.
+const DEPLOY_TIP: u128 = 1_000_000_000;
+
+/// Why nothing was deployed or read.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// The node.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A key.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The key does not sign.
+    #[error("the owner's key does not sign")]
+    Sign(#[from] alloy::signers::Error),
+    /// A key path that is needed.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// The transaction failed.
+    #[error("the deployment {0} failed on chain")]
+    Failed(B256),
+    /// It was not mined in time.
+    #[error("the deployment {0} was not mined within {1:?}; look for it before trying again")]
+    NotMined(B256, Duration),
+}
+
+/// A deployment that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The transaction.
+    pub transaction: B256,
+    /// Where the executor will be.
+    pub address: Address,
+}
+
+/// What the executor's constructor gets: the owner, the receiver, the configured operators, the protocols' call targets.
+///
+/// # Errors
+/// When a key or the receiver is missing.
+pub fn executor_config(config: &Config, environment: &Environment) -> Result<(PrivateKeySigner, ExecutorConfig), DeployError> {
+    let owner = config.executor.owner.as_ref().ok_or(DeployError::Missing("executor.owner"))?.open(environment)?;
+    let receiver = config.executor.profit_receiver.ok_or(DeployError::Missing("executor.profit_receiver"))?;
+    let operators = config.operators.keys.iter().map(|key| Ok(key.open(environment)?.address())).collect::<Result<Vec<_>, SecretError>>()?;
+    let targets = assemble::call_targets(config, &assemble::protocols(config));
+    Ok((owner.clone(), ExecutorConfig { owner: owner.address(), receiver, operators, targets }))
+}
+
+/// Sends the deployment as a public transaction.
+///
+/// # Errors
+/// When the owner's key or the node fails.
+pub async fn send(node: &Node, owner: &PrivateKeySigner, executor: &ExecutorConfig) -> Result<Deployment, DeployError> {
+    let provider = node.provider();
+    let nonce = node.in_time("eth_getTransactionCount", async { provider.get_transaction_count(owner.address()).pending().await }).await?;
+    let head = node.latest().await?;
+    let mut tx = TxEip1559 {
+        chain_id: node.chain_id(),
+        nonce,
+        gas_limit: DEPLOY_GAS,
+        max_fee_per_gas: u128::from(head.base_fee).saturating_mul(2).saturating_add(DEPLOY_TIP),
+        max_priority_fee_per_gas: DEPLOY_TIP,
+        to: TxKind::Create,
+        value: U256::ZERO,
+        access_list: Default::default(),
+        input: executor::deployment(executor),
+    };
+    let signature = owner.sign_transaction_sync(&mut tx)?;
+    let raw: Bytes = TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into();
+    let transaction = node.send_raw_transaction(raw).await?;
+    Ok(Deployment { transaction, address: owner.address().create(nonce) })
+}
+
+/// Waits until the deployment is mined.
+///
+/// # Errors
+/// When it failed, or was not mined within `longest`.
+pub async fn wait(node: &Node, deployment: Deployment, longest: Duration) -> Result<(), DeployError> {
+    let mined = tokio::time::timeout(longest, async {
+        loop {
+            if let Some(receipt) = node.receipt(deployment.transaction).await? {
+                return Ok::<_, ChainError>(receipt.inner.inner.inner.receipt.status.coerce_status());
+            }
+            tokio::time::sleep(node.poll()).await;
+        }
+    })
+    .await;
+    match mined {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(DeployError::Failed(deployment.transaction)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(DeployError::NotMined(deployment.transaction, longest)),
+    }
+}
+
+/// The executor as it is on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Where it is.
+    pub address: Address,
+    /// Whether its code is what this program was built with.
+    pub code_is_ours: bool,
+    /// Whether there is any code.
+    pub has_code: bool,
+    /// Its owner.
+    pub owner: Address,
+    /// Who gets the profit.
+    pub receiver: Address,
+    /// Configured slots that differ from what the configuration says: operators, targets, receiver.
+    pub differing: Vec<U256>,
+    /// Wei that it holds; zero between plans.
+    pub balance: U256,
+}
+
+/// Compares the executor on chain with the configuration.
+///
+/// # Errors
+/// When it is not configured, or the node fails.
+pub async fn status(node: &Node, config: &Config, expected: &ExecutorConfig) -> Result<Status, DeployError> {
+    let address = config.executor.address.ok_or(DeployError::Missing("executor.address"))?;
+    let provider = node.provider();
+    let at = BlockId::latest();
+    let code = node.in_time("eth_getCode", async { provider.get_code_at(address).block_id(at).await }).await?;
+    let balance = node.in_time("eth_getBalance", async { provider.get_balance(address).block_id(at).await }).await?;
+    let mut differing = Vec::new();
+    for (slot, value) in executor::storage(expected) {
+        let there = node.in_time("eth_getStorageAt", async { provider.get_storage_at(address, slot).block_id(at).await }).await?;
+        if there != value {
+            differing.push(slot);
+        }
+    }
+    let word = |slot| {
+        let (provider, node) = (&provider, node);
+        async move {
+            let word = node.in_time("eth_getStorageAt", async { provider.get_storage_at(address, slot).block_id(at).await }).await?;
+            Ok::<_, ChainError>(Address::from_word(word.into()))
+        }
+    };
+    Ok(Status {
+        address,
+        code_is_ours: keccak256(&code) == executor::executor_artifact().code_hash,
+        has_code: !code.is_empty(),
+        owner: word(executor::OWNER_SLOT).await?,
+        receiver: word(executor::RECEIVER_SLOT).await?,
+        differing,
+        balance,
+    })
+}

@@ -1,0 +1,326 @@
+//! A live run's sink: signs, proves, journals and sends batches, and decides them at their target block.
+//!
+//! ```text
+//! batch ─▶ lease its operator ─▶ sign ─▶ run the signed bytes once more ─▶ journal ─▶ relays ─▶ in flight ─▶ settled
+//! ```
+
+use super::{
+    in_flight::{Decided, InFlight, Job, front_hashes, ledger_outcome, predicted},
+    records::{Records, now_ms},
+    searcher::{Sink, SinkError},
+    session::Session,
+};
+use crate::{
+    chain::PendingTx,
+    engine::{Batch, Outcome, Sender},
+    executor,
+    fork::{SimTx, TxStatus},
+    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, RecordId, SubmissionRow},
+    plan::{Action, Resource, Skip, SkipReason, Target},
+    relay::{BlockSource, Bundle, IncludedBlock, Lease, LogPattern, NodeBlocks, Operators, Relays, SealedTx, Watch, decide, replacement_uuid},
+};
+use alloy::{
+    consensus::Transaction,
+    network::AnyNetwork,
+    primitives::{Address, I256, U256},
+    providers::RootProvider,
+};
+use futures::{FutureExt, future::BoxFuture};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+
+/// Wei that a free operator must be able to spend on gas at least: the largest transaction at the target block's base fee.
+fn needed(session: &Session) -> U256 {
+    U256::from(session.target_block().base_fee).saturating_mul(U256::from(crate::relay::MAX_TX_GAS))
+}
+
+/// Sends what the engine found.
+#[derive(Debug)]
+pub struct LiveSink {
+    operators: Operators,
+    relays: Relays,
+    records: Records,
+    identity: Address,
+    blocks: NodeBlocks<RootProvider<AnyNetwork>>,
+    in_flight: Vec<InFlight>,
+    needed: U256,
+    decided: Option<mpsc::Sender<Decided>>,
+}
+
+impl LiveSink {
+    /// A sink that sends with these operators to these relays under this identity.
+    #[must_use]
+    pub const fn new(
+        operators: Operators,
+        relays: Relays,
+        records: Records,
+        identity: Address,
+        blocks: NodeBlocks<RootProvider<AnyNetwork>>,
+        decided: Option<mpsc::Sender<Decided>>,
+    ) -> Self {
+        Self { operators, relays, records, identity, blocks, in_flight: Vec::new(), needed: U256::ZERO, decided }
+    }
+
+    /// Decides what an earlier process left undecided: the journal is written before sending, so nothing that was sent is missing.
+    ///
+    /// # Errors
+    /// When the ledger or the node can't be read.
+    pub async fn recover(&self, session: &Session) -> Result<(), SinkError> {
+        let ledger = self.records.ledger();
+        let (weth, receiver) = (session.engine().settings().weth, session.engine().settings().receiver);
+        for unfinished in ledger.unfinished_bundles().await.map_err(|error| failed("reading the journal", &error))? {
+            if unfinished.target_block > session.head().number {
+                // It may still land; its operator's nonce tells when it has. It is decided by the next start.
+                tracing::warn!(target_block = unfinished.target_block, "a bundle of an earlier process may still land");
+                continue;
+            }
+            let Some(block) = self.block(unfinished.target_block).await? else { continue };
+            let ours: Vec<_> = unfinished.txs.iter().filter(|tx| tx.ours).map(|tx| tx.hash).collect();
+            let watch = Watch { target_block: unfinished.target_block, ours: ours.clone(), winner: Vec::new() };
+            let outcome = ledger_outcome(&decide(&watch, &block), &block, &ours, U256::ZERO, weth, receiver);
+            ledger.record_outcome(unfinished.id, outcome, now_ms()).await.map_err(|error| failed("deciding an earlier bundle", &error))?;
+        }
+        Ok(())
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<IncludedBlock>, SinkError> {
+        self.blocks.block(number).await.map_err(|error| failed("reading a target block", &error))
+    }
+
+    async fn decide_due(&mut self, session: &Session) -> Result<(), SinkError> {
+        let head = session.head();
+        let (weth, receiver) = (session.engine().settings().weth, session.engine().settings().receiver);
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight).into_iter().partition(|bundle| bundle.bundle.target_block() <= head.number);
+        self.in_flight = later;
+        let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
+        for bundle in due {
+            let number = bundle.bundle.target_block();
+            if !blocks.contains_key(&number) {
+                let block = match self.block(number).await {
+                    Ok(block) => block,
+                    Err(error) => {
+                        tracing::warn!(%error, number, "deciding later");
+                        None
+                    }
+                };
+                blocks.insert(number, block);
+            }
+            let Some(Some(block)) = blocks.get(&number) else {
+                self.in_flight.push(bundle);
+                continue;
+            };
+            let decided = bundle.settle(block, weth, receiver, self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
+            tracing::info!(bundle = %decided.bundle, outcome = decided.outcome.name(), "decided");
+            if let Some(watcher) = &self.decided
+                && watcher.try_send(decided).is_err()
+            {
+                tracing::debug!("nobody takes the outcome");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads nonce and balance of the operators at the head.
+    async fn sync_operators(&self, session: &Session) -> Result<(), SinkError> {
+        let addresses = self.operators.addresses();
+        let view = session.view();
+        let accounts = tokio::task::spawn_blocking(move || addresses.into_iter().map(|address| (address, view.account(address))).collect::<Vec<_>>())
+            .await
+            .map_err(|error| failed("reading operators", &error))?;
+        for (address, account) in accounts {
+            match account {
+                Ok(account) => {
+                    if let Err(error) = self.operators.sync(address, account.nonce, account.balance) {
+                        tracing::error!(%error, "not an operator");
+                    }
+                }
+                Err(error) => tracing::warn!(%address, %error, "an operator could not be read; it stays out"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs a batch and runs the signed bytes: what is sent is what was proven.
+    async fn prove(&self, session: &Session, front: &[SimTx], batch: &Batch, lease: &Lease) -> Result<Vec<SealedTx>, Skip> {
+        let mut sealed = Vec::with_capacity(batch.txs.len());
+        for tx in &batch.txs {
+            let signed = self.operators.seal_simulated(lease, &tx.tx).await;
+            sealed.push(signed.map_err(|error| Skip::new(SkipReason::SubmissionFailed, format!("signing: {error}")))?);
+        }
+        let (view, block) = (session.view(), session.target_block());
+        let all: Vec<SimTx> = front.iter().cloned().chain(sealed.iter().map(|sealed| sealed.tx().clone())).collect();
+        let executed = tokio::task::spawn_blocking(move || view.execute(&block, &all)).await;
+        let execution = match executed {
+            Ok(Ok(execution)) => execution,
+            Ok(Err(error)) => return Err(Skip::new(SkipReason::SimulationReverted, format!("the signed bundle: {error}"))),
+            Err(error) => return Err(Skip::new(SkipReason::SimulationReverted, error.to_string())),
+        };
+        for (outcome, predicted) in execution.txs.iter().skip(front.len()).zip(&batch.txs) {
+            let gain = executor::decode_gain(&outcome.output).ok();
+            if outcome.status != TxStatus::Success || gain != Some(predicted.gain) || outcome.gas_used != predicted.gas_used {
+                let detail = format!("the signed transaction gains {gain:?} with {} gas, {} with {} were predicted", outcome.gas_used, predicted.gain, predicted.gas_used);
+                return Err(Skip::new(SkipReason::SimulationReverted, detail));
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// Brings one batch to the relays. A reason where it did not come so far.
+    async fn send(
+        &mut self,
+        session: &Session,
+        front: &[SimTx],
+        outcome: &Outcome,
+        batch: &Batch,
+        opportunities: &HashMap<(Target, Action), RecordId>,
+    ) -> Result<Result<(), Skip>, SinkError> {
+        let cost = batch.txs.iter().fold(U256::ZERO, |sum, tx| {
+            sum.saturating_add(U256::from(tx.tx.gas_limit()).saturating_mul(U256::from(tx.tx.max_fee_per_gas())))
+        });
+        let lease = match self.operators.lease_of(batch.sender, cost) {
+            Ok(lease) => lease,
+            Err(skip) => return Ok(Err(skip)),
+        };
+        let sealed = match self.prove(session, front, batch, &lease).await {
+            Ok(sealed) => sealed,
+            Err(skip) => {
+                lease.release_unsent();
+                return Ok(Err(skip));
+            }
+        };
+        let block = session.target_block();
+        let pending = front.iter().map(|tx| PendingTx { tx: Arc::clone(tx) }).collect();
+        let bundle = match Bundle::new(block.number, pending, sealed) {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                lease.release_unsent();
+                return Ok(Err(error.skip()));
+            }
+        };
+        let uuid = replacement_uuid(self.identity, bundle.hash(), block.number);
+        let bundle = bundle.with_replacement(uuid);
+        let inputs = Inputs {
+            parent_hash: session.head().hash,
+            timestamp: block.timestamp,
+            base_fee: block.base_fee,
+            fee_recipient: block.fee_recipient,
+            in_front: front_hashes(front),
+        };
+        let record = self.journal(batch, &bundle, &inputs, opportunities, block.number).await?;
+        let answers = self.relays.send(&bundle).await;
+        let refused = !answers.iter().any(crate::relay::Sent::may_be_included);
+        for answer in answers {
+            let (accepted, response) = match &answer.result {
+                Ok(accepted) => (true, accepted.answer.raw.clone()),
+                Err(error) => (false, error.to_string()),
+            };
+            let row = SubmissionRow { relay: answer.relay, accepted, response, at_ms: now_ms() };
+            self.records.ledger().mark_submitted(record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
+        }
+        let jobs = batch
+            .candidates
+            .iter()
+            .map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) })
+            .collect();
+        self.in_flight.push(InFlight { record, trigger: outcome.trigger, bundle, lease, batch: batch.clone(), jobs, refused });
+        Ok(if refused { Err(Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle")) } else { Ok(()) })
+    }
+
+    /// Candidates and bundle into the ledger; only then may it be sent.
+    async fn journal(
+        &self,
+        batch: &Batch,
+        bundle: &Bundle,
+        inputs: &Inputs,
+        opportunities: &HashMap<(Target, Action), RecordId>,
+        target_block: u64,
+    ) -> Result<RecordId, SinkError> {
+        let ledger = self.records.ledger();
+        let mut candidates = Vec::with_capacity(batch.candidates.len());
+        for candidate in &batch.candidates {
+            let key = (candidate.opportunity.target.clone(), candidate.opportunity.action);
+            let Some(opportunity) = opportunities.get(&key).copied() else { continue };
+            let profit = I256::try_from(candidate.profit_wei).unwrap_or(I256::MAX);
+            candidates.push(ledger.record_candidate(CandidateRow {
+                opportunity,
+                target_block,
+                inputs: inputs.clone(),
+                repay: candidate.repay,
+                seized: candidate.seized,
+                profit_token: batch.txs.first().map_or(Address::ZERO, |tx| tx.plan.profit_token),
+                profit,
+                profit_wei: profit,
+                gas_used: candidate.gas_used,
+                builder_payment_wei: candidate.builder_payment,
+            }));
+        }
+        let ours = bundle.own_hashes();
+        let txs = bundle
+            .sim_txs()
+            .iter()
+            .map(|tx| BundleTxRow { hash: *tx.tx_hash(), sender: tx.signer(), nonce: tx.nonce(), ours: ours.contains(tx.tx_hash()) })
+            .collect();
+        let row = BundleRow {
+            candidates,
+            operator: batch.sender,
+            target_block,
+            bundle_hash: bundle.hash(),
+            replacement_uuid: bundle.replacement_uuid().map(str::to_owned),
+            txs,
+            inputs: inputs.clone(),
+            profit_wei: predicted(batch),
+            gas_used: batch.txs.iter().fold(0, |sum, tx| u64::saturating_add(sum, tx.gas_used)),
+            builder_payment_wei: batch.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.plan.builder_payment)),
+            at_ms: now_ms(),
+        };
+        ledger.journal_bundle(row).await.map_err(|error| failed("writing the journal", &error))
+    }
+}
+
+impl Sink for LiveSink {
+    fn head<'a>(&'a mut self, session: &'a Session) -> BoxFuture<'a, Result<(), SinkError>> {
+        async move {
+            self.needed = needed(session);
+            self.decide_due(session).await?;
+            self.sync_operators(session).await
+        }
+        .boxed()
+    }
+
+    fn ready(&mut self) -> (Vec<Sender>, BTreeSet<Resource>) {
+        let senders = self.operators.free(self.needed).iter().map(|operator| Sender { address: operator.address, nonce: operator.nonce }).collect();
+        let locked = self.in_flight.iter().flat_map(InFlight::locks).cloned().collect();
+        (senders, locked)
+    }
+
+    fn take<'a>(&'a mut self, session: &'a Session, front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
+        async move {
+            let opportunities = self.records.outcome(session.head(), outcome).await.map_err(|error| failed("writing an outcome", &error))?;
+            let mut sent = 0_usize;
+            for batch in &outcome.batches {
+                match self.send(session, front, outcome, batch, &opportunities).await? {
+                    Ok(()) => sent = sent.saturating_add(1),
+                    Err(skip) => {
+                        tracing::warn!(%skip, "a batch was not sent");
+                        self.records.refuse(session.head(), batch, &skip).await.map_err(|error| failed("writing a skip", &error))?;
+                    }
+                }
+            }
+            Ok(sent)
+        }
+        .boxed()
+    }
+}
+
+fn winners(session: &Session, target: &Target) -> Vec<LogPattern> {
+    let protocol = session.protocols().iter().find(|protocol| *protocol.id() == target.protocol);
+    let logs = protocol.map(|protocol| protocol.acted_on(target.market, target.key)).unwrap_or_default();
+    logs.into_iter().map(|log| LogPattern { address: log.address, topics: log.topics }).collect()
+}
+
+fn failed(what: &'static str, error: &dyn std::error::Error) -> SinkError {
+    SinkError { what, reason: error.to_string() }
+}
