@@ -109,6 +109,14 @@ fn environment(block: &TargetBlock, config: &CfgEnv) -> BlockEnv {
     }
 }
 
+/// The EVM's configuration and environment at a block, for measurements against raw revm.
+#[cfg(test)]
+pub(super) fn prepared(block: &TargetBlock) -> (CfgEnv, BlockEnv) {
+    let config = config(block);
+    let environment = environment(block, &config);
+    (config, environment)
+}
+
 fn context<'a>(view: &'a View, assumed: Option<Address>, block: &TargetBlock, config: CfgEnv) -> EvmContext<'a> {
     let environment = environment(block, &config);
     let database = WrapDatabaseRef(Chainstate { view, assumed });

@@ -100,7 +100,7 @@ impl Store {
     }
 
     pub(super) fn insert_slot(&mut self, address: Address, slot: U256, value: U256) {
-        self.storage.entry(address).or_insert_with(Slots::default).insert(slot, value);
+        self.storage.entry(address).or_default().insert(slot, value);
     }
 
     pub(super) fn insert_code(&mut self, hash: B256, code: Bytecode) {

@@ -103,7 +103,7 @@ pub struct Execution {
 #[derive(Debug)]
 struct Overlay {
     layer: Arc<Layer>,
-    below: Option<Arc<Overlay>>,
+    below: Option<Arc<Self>>,
 }
 
 /// A generation with layers on top. Cheap to clone; all its reads come from one state.

@@ -4,6 +4,7 @@ mod assumption;
 mod layers;
 mod reads;
 mod rolls;
+mod speed;
 
 use super::{generation::Generation, store::Store, *};
 use crate::chain::Head;
