@@ -5,8 +5,25 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// The rooms in the order of the design. A room that does not exist yet may be absent.
 const ROOMS: &[&str] = &[
-    "plan", "config", "chain", "fork", "protocols", "book", "venues", "flash", "executor", "engine", "risk", "relay", "supervisor", "ledger", "drivers",
-    "server", "flow", "devnet", "cli",
+    "plan",
+    "config",
+    "chain",
+    "fork",
+    "protocols",
+    "book",
+    "venues",
+    "flash",
+    "executor",
+    "engine",
+    "risk",
+    "relay",
+    "supervisor",
+    "ledger",
+    "drivers",
+    "server",
+    "flow",
+    "devnet",
+    "cli",
 ];
 
 /// Where everything meets.

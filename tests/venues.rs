@@ -45,7 +45,14 @@ async fn pools_are_found_and_quotes_are_what_swaps_move() {
         for (token_in, token_out) in [(token0, token1), (token1, token0)] {
             let unit_in = world.unit(token_in);
             // From one unit to far beyond the liquidity, so that ticks are crossed and the pool runs dry.
-            for amount in [U256::ONE, unit_in / U256::from(1_000), unit_in / U256::from(3), unit_in * U256::from(7), unit_in * U256::from(90), unit_in * U256::from(40_000_000_u64)] {
+            for amount in [
+                U256::ONE,
+                unit_in / U256::from(1_000),
+                unit_in / U256::from(3),
+                unit_in * U256::from(7),
+                unit_in * U256::from(90),
+                unit_in * U256::from(40_000_000_u64),
+            ] {
                 let mut reads = ReadSet::default();
                 let quoted = pool.quote_exact_in(&on_probe, &block, token_in, token_out, amount, &mut reads);
                 assert!(!reads.is_empty());

@@ -144,12 +144,8 @@ impl Book {
             }
         }
 
-        let due: Vec<MarketRef> = self
-            .shelves
-            .iter()
-            .filter(|(market, shelf)| unread.markets.contains(market) || shelf.is_due(block))
-            .map(|(market, _)| *market)
-            .collect();
+        let due: Vec<MarketRef> =
+            self.shelves.iter().filter(|(market, shelf)| unread.markets.contains(market) || shelf.is_due(block)).map(|(market, _)| *market).collect();
         for market in due {
             let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
             match protocol.read_market(view, block, market.market) {

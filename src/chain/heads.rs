@@ -215,7 +215,8 @@ impl Follower {
             if branch.len() >= WINDOW || number <= oldest {
                 return self.send_all(None, newest).await;
             }
-            let head = self.node.head_by_hash(parent).await?.ok_or_else(|| ChainError::Absent { what: format!("block {parent}, the parent of block {number}") })?;
+            let head =
+                self.node.head_by_hash(parent).await?.ok_or_else(|| ChainError::Absent { what: format!("block {parent}, the parent of block {number}") })?;
             if head.number.checked_add(1) != Some(number) {
                 return Err(ChainError::Inconsistent {
                     call: "eth_getBlockByHash",

@@ -13,8 +13,8 @@ use alloy::{
     network::{AnyNetwork, AnyRpcBlock, AnyRpcHeader, AnyTransactionReceipt},
     primitives::{Address, B256, Bytes},
     providers::{Provider, RootProvider},
-    rpc::types::{Filter, FilterSet, Log},
     rpc::client::BatchRequest,
+    rpc::types::{Filter, FilterSet, Log},
     transports::{TransportError, http::reqwest::Url},
 };
 use parking_lot::RwLock;

@@ -44,7 +44,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let node = connect(&config, &environment).await.map_err(Failure::from_error)?;
             let status = deploy::status(&node, &config, &expected).await.map_err(Failure::from_error)?;
             print::line(format!("address   {}", status.address));
-            print::line(format!("code      {}", if status.code_is_ours { "as this program has it" } else if status.has_code { "other code" } else { "none" }));
+            print::line(format!(
+                "code      {}",
+                if status.code_is_ours {
+                    "as this program has it"
+                } else if status.has_code {
+                    "other code"
+                } else {
+                    "none"
+                }
+            ));
             print::line(format!("owner     {}", status.owner));
             print::line(format!("receiver  {}", status.receiver));
             print::line(format!("balance   {} ether", print::ether(status.balance)));

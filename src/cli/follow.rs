@@ -2,11 +2,7 @@
 
 use super::print;
 use crate::{
-    drivers::{
-        Decided,
-        report::Line,
-        searcher::Event,
-    },
+    drivers::{Decided, report::Line, searcher::Event},
     engine::{Batch, BatchShape, Outcome},
     plan::{SkipReason, Trigger},
 };
@@ -40,7 +36,10 @@ fn print_event(event: &Event, json: bool) {
     match event {
         Event::Trigger { outcome, sent } => print_outcome(outcome, if *sent > 0 { "sent" } else { "candidate" }, json),
         Event::Head { number, report, .. } if !json => {
-            print::line(format!("head {number}: {} facets changed, {} markets and {} targets read", report.changed, report.refreshed.markets, report.refreshed.targets));
+            print::line(format!(
+                "head {number}: {} facets changed, {} markets and {} targets read",
+                report.changed, report.refreshed.markets, report.refreshed.targets
+            ));
         }
         Event::Ready { .. } | Event::Head { .. } | Event::Ignored { .. } | Event::Unusable { .. } => {}
     }
@@ -78,7 +77,13 @@ pub(super) fn print_outcome(outcome: &Outcome, status: &'static str, json: bool)
         if json {
             print::json(&line);
         } else {
-            print::line(format!("  skipped  {} of {}: {}  ({})", if line.target.is_empty() { "all" } else { &line.target }, short(&line.market), refusal.skip, trigger(outcome.trigger)));
+            print::line(format!(
+                "  skipped  {} of {}: {}  ({})",
+                if line.target.is_empty() { "all" } else { &line.target },
+                short(&line.market),
+                refusal.skip,
+                trigger(outcome.trigger)
+            ));
         }
     }
 }

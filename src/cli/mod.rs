@@ -2,7 +2,6 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 a demo scenario or check did not hold.
 
-mod demo;
 mod devnet;
 mod dry_run;
 mod executor;
@@ -11,7 +10,6 @@ mod positions;
 mod print;
 mod run;
 mod setup;
-mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
@@ -32,14 +30,10 @@ enum Command {
     DryRun(dry_run::Args),
     /// Known markets and positions, the riskiest first.
     Positions(positions::Args),
-    /// Plan, size and simulate the liquidation of one target.
-    Simulate(simulate::Args),
     /// Deploy or look at the executor contract.
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
     Devnet(devnet::Args),
-    /// Liquidations live on a local chain: every scenario, and what came of it.
-    Demo(demo::Args),
 }
 
 /// A configuration file, or the default of the folder.
@@ -80,10 +74,8 @@ impl Cli {
             Command::Run(args) => run::run(args).await,
             Command::DryRun(args) => dry_run::run(args).await,
             Command::Positions(args) => positions::run(args).await,
-            Command::Simulate(args) => simulate::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
-            Command::Demo(args) => demo::run(args).await,
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

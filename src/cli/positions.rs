@@ -57,7 +57,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         if !args.json {
             let price = reading.price.map(|price| price.to_string()).unwrap_or_else(|| "none".to_owned());
             let symbol = |token| session.config().symbol_of(token).map_or_else(|| token.to_string(), str::to_owned);
-            print::line(format!("{protocol} {}  {} against {}  price {price}  {} in debt", market.market, symbol(reading.debt_token), symbol(reading.collateral_token), shelf.len()));
+            print::line(format!(
+                "{protocol} {}  {} against {}  price {price}  {} in debt",
+                market.market,
+                symbol(reading.debt_token),
+                symbol(reading.collateral_token),
+                shelf.len()
+            ));
         }
         let mut rows: Vec<(U256, Row)> = shelf
             .targets()

@@ -1,10 +1,6 @@
 //! `[chain]`: which rules the chain follows. A chain that is not known by its id must be described in full.
 
-use super::{
-    mistake::Problem,
-    reader::Section,
-    value::words,
-};
+use super::{mistake::Problem, reader::Section, value::words};
 use serde::Serialize;
 
 words! {
@@ -95,8 +91,32 @@ const KNOWN: &[(u64, &str, u64, &[Activation])] = &[
 
 /// Chains of the OP stack: a data fee beside the gas fee, a private sequencer.
 const OP_STACK: &[u64] = &[
-    10, 130, 252, 255, 288, 291, 360, 480, 690, 957, 1135, 1750, 1868, 5000, 7560, 8453, 34_443, 57_073, 60_808, 81_457, 7_777_777, 84_532, 11_155_420,
-    1301, 4801, 999_999_999,
+    10,
+    130,
+    252,
+    255,
+    288,
+    291,
+    360,
+    480,
+    690,
+    957,
+    1135,
+    1750,
+    1868,
+    5000,
+    7560,
+    8453,
+    34_443,
+    57_073,
+    60_808,
+    81_457,
+    7_777_777,
+    84_532,
+    11_155_420,
+    1301,
+    4801,
+    999_999_999,
 ];
 
 /// Arbitrum and chains of its kind.

@@ -35,8 +35,8 @@ pub use mistake::{ConfigError, Mistake, Problem};
 pub use on_chain::{OnChainError, check_on_chain};
 pub use secret::{KeyRef, Secret, SecretError, SecretRef, UrlRef};
 pub use sections::{
-    CancelStyle, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, OptionalField, ProtocolConfig,
-    ProtocolKind, RelayConfig, TokenConfig, Tokens, UniswapV3Config, UuidStyle, VenuesConfig,
+    CancelStyle, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, OptionalField, ProtocolConfig, ProtocolKind,
+    RelayConfig, TokenConfig, Tokens, UniswapV3Config, UuidStyle, VenuesConfig,
 };
 
 use alloy::primitives::Address;
@@ -114,11 +114,8 @@ impl Config {
         let executor = root.section("executor").map(ExecutorConfig::read).unwrap_or_default();
         let operators = root.section("operators").map(OperatorsConfig::read).unwrap_or_default();
         let relays: Vec<RelayConfig> = root.listed_sections("relays").into_iter().filter_map(RelayConfig::read).collect();
-        let protocols: BTreeMap<String, ProtocolConfig> = root
-            .named_sections("protocols")
-            .into_iter()
-            .filter_map(|(name, section)| Some((name, ProtocolConfig::read(section, &tokens)?)))
-            .collect();
+        let protocols: BTreeMap<String, ProtocolConfig> =
+            root.named_sections("protocols").into_iter().filter_map(|(name, section)| Some((name, ProtocolConfig::read(section, &tokens)?))).collect();
         let venues = needed(&mut root, "venues").map(|section| VenuesConfig::read(section, &tokens));
         let flash = root.section("flash").map(FlashConfig::read).unwrap_or_default();
         let risk = root.section("risk").map(|section| RiskConfig::read(section, &tokens)).unwrap_or_default();

@@ -78,10 +78,7 @@ fn the_committed_mainnet_file_is_valid_without_any_environment() {
 
 #[test]
 fn the_devnet_template_misses_exactly_what_the_devnet_deploys() {
-    assert_eq!(
-        mistakes(DEVNET, &[]),
-        ["node.http: is missing, and so is ws; one of them must be there", "venues: is missing", "protocols: is missing"]
-    );
+    assert_eq!(mistakes(DEVNET, &[]), ["node.http: is missing, and so is ws; one of them must be there", "venues: is missing", "protocols: is missing"]);
     let config = devnet();
     assert_eq!(config.chain.slot_seconds, 12);
     assert_eq!(config.operators.keys.len(), 4);
@@ -158,7 +155,8 @@ fn every_mistake_is_reported_at_once_with_its_key_path() {
 
 #[test]
 fn duplicates_are_named() {
-    let text = MAINNET.replace("\"env:HARRIER_OPERATOR_2\"", "\"env:HARRIER_OPERATOR_1\"").replace("\"env:HARRIER_RELAY_IDENTITY\"", "\"env:HARRIER_OPERATOR_3\"");
+    let text =
+        MAINNET.replace("\"env:HARRIER_OPERATOR_2\"", "\"env:HARRIER_OPERATOR_1\"").replace("\"env:HARRIER_RELAY_IDENTITY\"", "\"env:HARRIER_OPERATOR_3\"");
     let text = text.replace("0xdAC17F958D2ee523a2206206994597C13D831ec7", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
     assert_eq!(
         mistakes(&text, &[]),
@@ -255,7 +253,12 @@ fn sending_needs_more_than_looking() {
     let config = Config::parse("mainnet.toml", MAINNET, &Environment::default()).unwrap();
     let key = |last: u8| format!("0x{last:064x}");
     let (one, two, three) = (key(1), key(2), key(3));
-    let pairs = [("HARRIER_OPERATOR_1", one.as_str()), ("HARRIER_OPERATOR_2", two.as_str()), ("HARRIER_OPERATOR_3", three.as_str()), ("HARRIER_RELAY_IDENTITY", one.as_str())];
+    let pairs = [
+        ("HARRIER_OPERATOR_1", one.as_str()),
+        ("HARRIER_OPERATOR_2", two.as_str()),
+        ("HARRIER_OPERATOR_3", three.as_str()),
+        ("HARRIER_RELAY_IDENTITY", one.as_str()),
+    ];
     let error = config.check_ready_to_send(&environment(&pairs)).unwrap_err();
     let found: Vec<String> = error.mistakes().iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -267,7 +270,13 @@ fn sending_needs_more_than_looking() {
             "relays[0].identity: is the same as operators.keys[0]",
         ]
     );
-    let keys = [("HARRIER_OPERATOR_1", key(1)), ("HARRIER_OPERATOR_2", key(2)), ("HARRIER_OPERATOR_3", key(3)), ("HARRIER_OPERATOR_4", key(4)), ("HARRIER_RELAY_IDENTITY", key(5))];
+    let keys = [
+        ("HARRIER_OPERATOR_1", key(1)),
+        ("HARRIER_OPERATOR_2", key(2)),
+        ("HARRIER_OPERATOR_3", key(3)),
+        ("HARRIER_OPERATOR_4", key(4)),
+        ("HARRIER_RELAY_IDENTITY", key(5)),
+    ];
     devnet().check_ready_to_send(&keys.into_iter().collect()).unwrap();
 }
 

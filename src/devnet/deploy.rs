@@ -46,8 +46,7 @@ const MARKETS: [(&str, &str, &str, Option<&str>, u128, u64); 4] = [
 ];
 
 /// Pools: one token and its amount, the other and its amount, in whole tokens; the first price is their ratio.
-const POOLS: [(&str, u64, &str, u64); 3] =
-    [("WETH", 40_000, "USDC", 100_000_000), ("WBTC", 1_000, "WETH", 40_000), ("STAKE", 30_000, "WETH", 36_000)];
+const POOLS: [(&str, u64, &str, u64); 3] = [("WETH", 40_000, "USDC", 100_000_000), ("WBTC", 1_000, "WETH", 40_000), ("STAKE", 30_000, "WETH", 36_000)];
 
 /// Ether that the deployer wraps.
 const WRAPPED: u64 = 200_000;

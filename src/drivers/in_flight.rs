@@ -109,7 +109,14 @@ fn signed(amount: U256) -> I256 {
 }
 
 /// How the ledger says what a block says.
-pub(super) fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B256], payment: U256, profit_token: Address, receiver: Address) -> LedgerOutcome {
+pub(super) fn ledger_outcome(
+    decided: &Outcome,
+    block: &IncludedBlock,
+    ours: &[B256],
+    payment: U256,
+    profit_token: Address,
+    receiver: Address,
+) -> LedgerOutcome {
     let included: Vec<&IncludedTx> = block.txs.iter().filter(|tx| ours.contains(&tx.hash)).collect();
     match decided {
         Outcome::Landed { block: facts, .. } => {
@@ -132,7 +139,8 @@ pub(super) fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B
         // A bundle that was taken apart has failed whatever is left of it.
         Outcome::Reverted { block: facts, txs } | Outcome::Partial { block: facts, txs, .. } => {
             let tx = txs.iter().find(|tx| !tx.success).or(txs.first()).map_or(B256::ZERO, |tx| tx.hash);
-            let cost_wei = included.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(U256::from(tx.gas_used).saturating_mul(U256::from(tx.effective_gas_price))));
+            let cost_wei =
+                included.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(U256::from(tx.gas_used).saturating_mul(U256::from(tx.effective_gas_price))));
             LedgerOutcome::Reverted { block: facts.number, tx, cost_wei }
         }
         Outcome::Lost { to, tx, .. } => LedgerOutcome::Lost { to: *to, tx: *tx },

@@ -161,7 +161,10 @@ impl LiveSink {
         for (outcome, predicted) in execution.txs.iter().skip(front.len()).zip(&batch.txs) {
             let gain = executor::decode_gain(&outcome.output).ok();
             if outcome.status != TxStatus::Success || gain != Some(predicted.gain) || outcome.gas_used != predicted.gas_used {
-                let detail = format!("the signed transaction gains {gain:?} with {} gas, {} with {} were predicted", outcome.gas_used, predicted.gain, predicted.gas_used);
+                let detail = format!(
+                    "the signed transaction gains {gain:?} with {} gas, {} with {} were predicted",
+                    outcome.gas_used, predicted.gain, predicted.gas_used
+                );
                 return Err(Skip::new(SkipReason::SimulationReverted, detail));
             }
         }
@@ -177,9 +180,8 @@ impl LiveSink {
         batch: &Batch,
         opportunities: &HashMap<(Target, Action), RecordId>,
     ) -> Result<Result<(), Skip>, SinkError> {
-        let cost = batch.txs.iter().fold(U256::ZERO, |sum, tx| {
-            sum.saturating_add(U256::from(tx.tx.gas_limit()).saturating_mul(U256::from(tx.tx.max_fee_per_gas())))
-        });
+        let cost =
+            batch.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(U256::from(tx.tx.gas_limit()).saturating_mul(U256::from(tx.tx.max_fee_per_gas()))));
         let lease = match self.operators.lease_of(batch.sender, cost) {
             Ok(lease) => lease,
             Err(skip) => return Ok(Err(skip)),
@@ -220,11 +222,8 @@ impl LiveSink {
             let row = SubmissionRow { relay: answer.relay, accepted, response, at_ms: now_ms() };
             self.records.ledger().mark_submitted(record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
         }
-        let jobs = batch
-            .candidates
-            .iter()
-            .map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) })
-            .collect();
+        let jobs =
+            batch.candidates.iter().map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) }).collect();
         self.in_flight.push(InFlight { record, trigger: outcome.trigger, bundle, lease, batch: batch.clone(), jobs, refused });
         Ok(if refused { Err(Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle")) } else { Ok(()) })
     }

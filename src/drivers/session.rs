@@ -129,8 +129,7 @@ impl Session {
         }
         let engine = Arc::new(Engine::new(settings(&config, &executing, &policy), assemble::no_marketplace()));
         let book = Arc::new(RwLock::new(book));
-        let mut session =
-            Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, head };
+        let mut session = Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, head };
         session.refresh().await?;
         Ok(session)
     }
@@ -280,16 +279,7 @@ impl Session {
         let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
         tokio::task::spawn_blocking(move || {
             let book = book.read();
-            engine.run(&Work {
-                trigger,
-                view: &view,
-                block: &block,
-                book: &book,
-                front: &front,
-                senders: &senders,
-                locked: &locked,
-                cancel: &cancel,
-            })
+            engine.run(&Work { trigger, view: &view, block: &block, book: &book, front: &front, senders: &senders, locked: &locked, cancel: &cancel })
         })
     }
 }

@@ -1,8 +1,7 @@
 //! From a configuration to a searcher that is ready to run.
 
 use super::{
-    Decided,
-    assemble,
+    Decided, assemble,
     discovery::Progress,
     dry_run::DrySink,
     live::LiveSink,
@@ -14,7 +13,10 @@ use super::{
 };
 use crate::{
     chain::{ChainError, Head, Node},
-    config::{CancelStyle as ConfiguredCancel, Config, ConfigError, Environment, OnChainError, OptionalField, RelayConfig as ConfiguredRelay, SecretError, UuidStyle, check_on_chain},
+    config::{
+        CancelStyle as ConfiguredCancel, Config, ConfigError, Environment, OnChainError, OptionalField, RelayConfig as ConfiguredRelay, SecretError, UuidStyle,
+        check_on_chain,
+    },
     ledger::{Ledger, LedgerError},
     plan::MarketId,
     relay::{
@@ -146,7 +148,13 @@ pub fn dry_ledger_path(config: &Config) -> PathBuf {
 ///
 /// # Errors
 /// When node, chain or ledger don't allow it.
-pub async fn dry_run(config: Config, environment: &Environment, begin: Begin, watchers: Watchers, progress: &dyn Progress) -> Result<Searcher<DrySink>, StartError> {
+pub async fn dry_run(
+    config: Config,
+    environment: &Environment,
+    begin: Begin,
+    watchers: Watchers,
+    progress: &dyn Progress,
+) -> Result<Searcher<DrySink>, StartError> {
     let node = connect(&config, environment).await?;
     let head = begin_at(&node, begin).await?;
     let ledger = Ledger::open(&dry_ledger_path(&config))?;

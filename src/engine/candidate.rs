@@ -119,16 +119,7 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) const fn new(trigger: Trigger) -> Self {
-        Self {
-            trigger,
-            front: None,
-            markets: 0,
-            confirmed: 0,
-            opportunities: Vec::new(),
-            batches: Vec::new(),
-            refusals: Vec::new(),
-            simulations: 0,
-        }
+        Self { trigger, front: None, markets: 0, confirmed: 0, opportunities: Vec::new(), batches: Vec::new(), refusals: Vec::new(), simulations: 0 }
     }
 
     pub(super) fn refuse(&mut self, opportunity: &Opportunity, skip: Skip) {

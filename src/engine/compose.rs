@@ -55,10 +55,7 @@ pub(super) fn quote(
     conversion: Conversion,
 ) -> Result<Quoted, SimulationError> {
     let reading = &screened.market.reading;
-    let terms = screened
-        .protocol
-        .terms(view, block, reading, &screened.opportunity, size)
-        .map_err(EngineError::from)??;
+    let terms = screened.protocol.terms(view, block, reading, &screened.opportunity, size).map_err(EngineError::from)??;
     let (debt, collateral) = (reading.debt_token, reading.collateral_token);
     let (inside, token, left) = match conversion {
         Conversion::SellAll if collateral == debt => (None, debt, terms.receives.checked_sub(terms.pays)),
@@ -108,13 +105,7 @@ pub(super) fn conversions(debt: Address, collateral: Address, weth: Address) -> 
 }
 
 /// The transactions' steps for a quoted size; the plan pays nobody and promises nothing yet.
-pub(super) fn compose(
-    settings: &Settings,
-    screened: &Screened,
-    quoted: &Quoted,
-    funding: &FundingChoice,
-    block: &TargetBlock,
-) -> Result<TxPlan, Skip> {
+pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted, funding: &FundingChoice, block: &TargetBlock) -> Result<TxPlan, Skip> {
     let reading = &screened.market.reading;
     let convert = match (&quoted.inside, quoted.conversion) {
         // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
@@ -147,14 +138,7 @@ pub(super) fn compose(
             sweep.push(token);
         }
     }
-    Ok(TxPlan {
-        steps,
-        sweep,
-        profit_token: settings.weth,
-        min_gain: U256::ZERO,
-        builder_payment: U256::ZERO,
-        blocks: (block.number, block.number),
-    })
+    Ok(TxPlan { steps, sweep, profit_token: settings.weth, min_gain: U256::ZERO, builder_payment: U256::ZERO, blocks: (block.number, block.number) })
 }
 
 /// Puts several plans for the same block into one transaction.

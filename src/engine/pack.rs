@@ -9,7 +9,7 @@
 //! With fewer operators than groups the smallest groups share a bundle.
 
 use super::{
-    Batch, BatchShape, Candidate, Engine, EngineError, Outcome, Sender, SimulationError, Simulated, Work, compose,
+    Batch, BatchShape, Candidate, Engine, EngineError, Outcome, Sender, Simulated, SimulationError, Work, compose,
     screen::stop_if,
     simulate::{FINAL_RUNS, Record},
     size::{Sized, Sizing},
@@ -49,7 +49,8 @@ fn without_rivals(sized: Vec<Sized>, outcome: &mut Outcome) -> Vec<Sized> {
     for candidate in sized {
         let locks = &candidate.screened.opportunity.locks;
         if locks.iter().any(|lock| taken.contains(lock)) {
-            outcome.refuse(&candidate.screened.opportunity, Skip::new(SkipReason::Superseded, "a better candidate of the same trigger needs the same resource"));
+            outcome
+                .refuse(&candidate.screened.opportunity, Skip::new(SkipReason::Superseded, "a better candidate of the same trigger needs the same resource"));
             continue;
         }
         taken.extend(locks.iter().cloned());
@@ -142,7 +143,14 @@ fn batch(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, group: V
 }
 
 /// Simulates the group one behind the other, best first; who earns less there than alone is sized again on what is left.
-fn stand_in_line(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, group: Vec<Sized>, outcome: &mut Outcome) -> Result<Vec<Standing>, EngineError> {
+fn stand_in_line(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    sender: Sender,
+    group: Vec<Sized>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Standing>, EngineError> {
     let mut view = view.clone();
     let mut sender = sender;
     let mut standing: Vec<Standing> = Vec::with_capacity(group.len());
@@ -187,12 +195,8 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     // What the protocol accepts may have changed too: the market is read and the target asked again.
     let reading = sized.screened.protocol.read_market(view, work.block, sized.screened.market.market.market).map_err(EngineError::from)?.value?;
     let target = &sized.screened.opportunity.target;
-    let read = sized
-        .screened
-        .protocol
-        .confirm(view, work.block, &reading, (target.market, target.key), engine.settings.executor)
-        .map_err(EngineError::from)?
-        .value?;
+    let read =
+        sized.screened.protocol.confirm(view, work.block, &reading, (target.market, target.key), engine.settings.executor).map_err(EngineError::from)?.value?;
     let action = sized.screened.opportunity.action;
     let opportunity = read
         .into_iter()
@@ -236,12 +240,18 @@ fn chain(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, standing
 }
 
 /// All candidates in one transaction, if it fits and works.
-fn merged(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, standing: &[Standing], outcome: &mut Outcome) -> Result<Option<(Simulated, U256)>, EngineError> {
+fn merged(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    sender: Sender,
+    standing: &[Standing],
+    outcome: &mut Outcome,
+) -> Result<Option<(Simulated, U256)>, EngineError> {
     let Some(plan) = compose::merge(standing.iter().map(|one| &one.simulated.plan)) else { return Ok(None) };
     outcome.simulations += 1 + FINAL_RUNS;
-    let result = engine
-        .simulate(work, view, sender, &plan, Engine::gas_cap(work), Record::No)
-        .and_then(|first| engine.simulate_final(work, view, sender, &first));
+    let result =
+        engine.simulate(work, view, sender, &plan, Engine::gas_cap(work), Record::No).and_then(|first| engine.simulate_final(work, view, sender, &first));
     match result {
         Ok(tx) => Ok(tx.profit_wei().map(|profit| (tx, profit))),
         Err(SimulationError::Refused(_)) => Ok(None),

@@ -24,13 +24,7 @@ pub struct Screened {
 }
 
 /// Finds what the overlay opens. Without a diff (a new head) every market is looked at, else the stale ones only.
-pub(super) fn screen(
-    engine: &Engine,
-    work: &Work<'_>,
-    view: &View,
-    diff: Option<&StateDiff>,
-    outcome: &mut Outcome,
-) -> Result<Vec<Screened>, EngineError> {
+pub(super) fn screen(engine: &Engine, work: &Work<'_>, view: &View, diff: Option<&StateDiff>, outcome: &mut Outcome) -> Result<Vec<Screened>, EngineError> {
     let stale = diff.map(|diff| work.book.stale(diff));
     let mut screened = Vec::new();
     for (market, keys) in due(work, stale.as_ref()) {
@@ -108,12 +102,7 @@ fn market_on(
 }
 
 fn refusal(protocol: &Arc<dyn Protocol>, market: MarketId, key: Option<TargetKey>, skip: Skip) -> Refusal {
-    Refusal {
-        market: (protocol.id().clone(), market),
-        target: key.map(|key| Target { protocol: protocol.id().clone(), market, key }),
-        action: None,
-        skip,
-    }
+    Refusal { market: (protocol.id().clone(), market), target: key.map(|key| Target { protocol: protocol.id().clone(), market, key }), action: None, skip }
 }
 
 /// Ends the work when a newer head has come.

@@ -5,7 +5,7 @@
 //! plan uses twice), the same search goes on by simulation. At most [`super::Settings::max_simulations`] of them in all.
 
 use super::{
-    Engine, EngineError, Outcome, Screened, Sender, SimulationError, Simulated, Work,
+    Engine, EngineError, Outcome, Screened, Sender, Simulated, SimulationError, Work,
     compose::{self, Conversion, FundingChoice, Quoted},
     screen::stop_if,
     simulate::{FINAL_RUNS, Record},

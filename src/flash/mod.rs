@@ -180,7 +180,15 @@ pub fn cheapest(
     }
 }
 
-fn consider(lender: &Arc<dyn Lender>, view: &View, block: &TargetBlock, token: Address, amount: U256, calls: &[Address], reads: &mut ReadSet) -> Result<Loan, FlashError> {
+fn consider(
+    lender: &Arc<dyn Lender>,
+    view: &View,
+    block: &TargetBlock,
+    token: Address,
+    amount: U256,
+    calls: &[Address],
+    reads: &mut ReadSet,
+) -> Result<Loan, FlashError> {
     if let Some(contract) = lender.locks(token).into_iter().find(|contract| calls.contains(contract)) {
         return Err(Refusal::Locked { lender: Arc::clone(lender.name()), contract }.into());
     }

@@ -88,36 +88,24 @@ impl ChainRules {
     /// Ethereum mainnet.
     #[must_use]
     pub fn mainnet() -> Self {
-        let schedule = vec![
-            (1_746_612_311, Hardfork::Prague),
-            (1_764_798_551, Hardfork::Osaka),
-            (1_765_290_071, Hardfork::Bpo1),
-            (1_767_747_671, Hardfork::Bpo2),
-        ];
+        let schedule =
+            vec![(1_746_612_311, Hardfork::Prague), (1_764_798_551, Hardfork::Osaka), (1_765_290_071, Hardfork::Bpo1), (1_767_747_671, Hardfork::Bpo2)];
         Self::scheduled(1, 12, Hardfork::Cancun, schedule)
     }
 
     /// The Sepolia testnet.
     #[must_use]
     pub fn sepolia() -> Self {
-        let schedule = vec![
-            (1_741_159_776, Hardfork::Prague),
-            (1_760_427_360, Hardfork::Osaka),
-            (1_761_017_184, Hardfork::Bpo1),
-            (1_761_607_008, Hardfork::Bpo2),
-        ];
+        let schedule =
+            vec![(1_741_159_776, Hardfork::Prague), (1_760_427_360, Hardfork::Osaka), (1_761_017_184, Hardfork::Bpo1), (1_761_607_008, Hardfork::Bpo2)];
         Self::scheduled(11_155_111, 12, Hardfork::Cancun, schedule)
     }
 
     /// The Hoodi testnet.
     #[must_use]
     pub fn hoodi() -> Self {
-        let schedule = vec![
-            (1_742_999_832, Hardfork::Prague),
-            (1_761_677_592, Hardfork::Osaka),
-            (1_762_365_720, Hardfork::Bpo1),
-            (1_762_955_544, Hardfork::Bpo2),
-        ];
+        let schedule =
+            vec![(1_742_999_832, Hardfork::Prague), (1_761_677_592, Hardfork::Osaka), (1_762_365_720, Hardfork::Bpo1), (1_762_955_544, Hardfork::Bpo2)];
         Self::scheduled(560_048, 12, Hardfork::Cancun, schedule)
     }
 

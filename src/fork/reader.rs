@@ -195,7 +195,12 @@ impl NodeReader {
     }
 
     /// Balance and code hash, and the code itself where that is how the hash was found.
-    async fn balances_and_code(&self, at: B256, addresses: &[Address], by_address: &[(Address, BlockId)]) -> Result<Vec<(U256, B256, Option<Bytes>)>, ForkError> {
+    async fn balances_and_code(
+        &self,
+        at: B256,
+        addresses: &[Address],
+        by_address: &[(Address, BlockId)],
+    ) -> Result<Vec<(U256, B256, Option<Bytes>)>, ForkError> {
         if self.probe.is_unknown() {
             let first = addresses.chunks(self.limits.accounts).next().unwrap_or_default();
             match self.probe(at, first).await {

@@ -4,7 +4,9 @@
 //! View ◀─ Chainstate (assumes the fee recipient) ◀─ journal of one EVM ─▶ outcomes, Layer
 //! ```
 
-use super::{Call, CallOutcome, EnvWord, Execution, Facet, ForkError, Hardfork, Layer, ReadSet, SimTx, TargetBlock, TxOutcome, TxStatus, View, recorder::Recorder, tx};
+use super::{
+    Call, CallOutcome, EnvWord, Execution, Facet, ForkError, Hardfork, Layer, ReadSet, SimTx, TargetBlock, TxOutcome, TxStatus, View, recorder::Recorder, tx,
+};
 use alloy::{
     consensus::Transaction,
     primitives::{Address, B256, KECCAK256_EMPTY, U256},
@@ -215,7 +217,10 @@ fn run<'a, I>(
     let mut recipient_balance = view.account(block.fee_recipient)?.balance;
     for (index, tx) in txs.iter().enumerate() {
         if tx.gas_limit() > gas_left {
-            return Err(ForkError::InvalidTransaction { index, reason: format!("gas limit {} exceeds the {gas_left} that the block has left", tx.gas_limit()) });
+            return Err(ForkError::InvalidTransaction {
+                index,
+                reason: format!("gas limit {} exceeds the {gas_left} that the block has left", tx.gas_limit()),
+            });
         }
         let result = step(evm, tx::signed(tx)).map_err(|error| plain_error(error, index))?;
         let balance = evm.ctx.journaled_state.inner.state.get(&block.fee_recipient).map_or(recipient_balance, |account| account.info.balance);

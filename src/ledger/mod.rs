@@ -72,8 +72,7 @@ impl Ledger {
         let connection = schema::open(path)?;
         let next_id = schema::last_id(&connection)?.saturating_add(1);
         let (queue, work) = mpsc::channel(QUEUE);
-        let thread =
-            std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(connection, work)).map_err(LedgerError::Thread)?;
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(connection, work)).map_err(LedgerError::Thread)?;
         Ok(Self { queue, next_id: Arc::new(AtomicI64::new(next_id)), dropped: Arc::default(), thread: Arc::new(Mutex::new(Some(thread))) })
     }
 

@@ -90,11 +90,7 @@ fn bundle_txs(connection: &Connection, bundle: RecordId) -> Result<Vec<BundleTxR
 }
 
 pub(super) fn checkpoint(connection: &Connection, name: &str) -> Result<Option<Checkpoint>, LedgerError> {
-    connection
-        .prepare_cached("SELECT number, hash FROM checkpoints WHERE name = ?1")?
-        .query_row([name], |row| Ok(read_checkpoint(row)))
-        .optional()?
-        .transpose()
+    connection.prepare_cached("SELECT number, hash FROM checkpoints WHERE name = ?1")?.query_row([name], |row| Ok(read_checkpoint(row))).optional()?.transpose()
 }
 
 fn read_checkpoint(row: &rusqlite::Row<'_>) -> Result<Checkpoint, LedgerError> {

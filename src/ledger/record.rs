@@ -3,9 +3,7 @@
 use super::{
     error::LedgerError,
     explain::{Explanation, explain_difference},
-    rows::{
-        BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow, TriggerRow,
-    },
+    rows::{BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow, TriggerRow},
     text::{address, hash, hashes, inputs, int, parse, target},
 };
 use crate::plan::Trigger;
@@ -17,9 +15,14 @@ pub(super) fn trigger(connection: &Connection, id: RecordId, row: &TriggerRow) -
         Trigger::Head { hash, .. } => ("head", hash),
         Trigger::Pending { hash } => ("pending", hash),
     };
-    connection
-        .prepare_cached("INSERT INTO triggers (id, kind, hash, head_number, head_hash, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![id.0, kind, hash(trigger), int(row.head_number)?, hash(row.head_hash), int(row.at_ms)?])?;
+    connection.prepare_cached("INSERT INTO triggers (id, kind, hash, head_number, head_hash, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+        id.0,
+        kind,
+        hash(trigger),
+        int(row.head_number)?,
+        hash(row.head_hash),
+        int(row.at_ms)?
+    ])?;
     Ok(())
 }
 
@@ -213,9 +216,8 @@ pub(super) fn proof(connection: &Connection, id: RecordId, row: &ProofRow) -> Re
 
 /// Keeps what a range of a discovery found, together with how far it has read.
 pub(super) fn checkpoint(connection: &Connection, name: &str, checkpoint: Checkpoint, found: &[Discovered]) -> Result<(), LedgerError> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO discovered (name, key, value) VALUES (?1, ?2, ?3) ON CONFLICT (name, key) DO UPDATE SET value = excluded.value",
-    )?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO discovered (name, key, value) VALUES (?1, ?2, ?3) ON CONFLICT (name, key) DO UPDATE SET value = excluded.value")?;
     for item in found {
         insert.execute(params![name, item.key.as_ref(), item.value.as_ref()])?;
     }

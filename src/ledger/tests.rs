@@ -200,7 +200,8 @@ async fn proofs_and_ids_outlive_the_process() {
     let ledger = Ledger::open(&path).unwrap();
     assert!(ledger.journal_bundle(bundle(1, wei(1))).await.unwrap() > first);
     let direct = rusqlite::Connection::open(&path).unwrap();
-    let kept: (String, String, String) = direct.query_row("SELECT ending, reason, target FROM proofs", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    let kept: (String, String, String) =
+        direct.query_row("SELECT ending, reason, target FROM proofs", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     assert_eq!(kept, ("skipped".to_owned(), "price_unavailable".to_owned(), format!("{:#x}", who(1))));
 }
 

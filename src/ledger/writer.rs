@@ -15,7 +15,9 @@ type After = Box<dyn FnOnce(Result<(), Arc<rusqlite::Error>>) + Send>;
 pub(super) type Work = Box<dyn FnOnce(&Connection) -> After + Send>;
 
 /// Wraps `work` so that its failure undoes itself only, and its answer waits for the commit.
-pub(super) fn piece<T: Send + 'static>(work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static) -> (Work, oneshot::Receiver<Result<T, LedgerError>>) {
+pub(super) fn piece<T: Send + 'static>(
+    work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+) -> (Work, oneshot::Receiver<Result<T, LedgerError>>) {
     let (sender, receiver) = oneshot::channel();
     let work: Work = Box::new(move |connection| {
         let result = in_savepoint(connection, work);

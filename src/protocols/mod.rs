@@ -11,9 +11,7 @@ use crate::{
     fork::{ForkError, ReadSet, TargetBlock, View},
     plan::{MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey},
 };
-use alloy::{
-    primitives::{Address, B256, Log, U256},
-};
+use alloy::primitives::{Address, B256, Log, U256};
 use std::{any::Any, fmt, sync::Arc};
 
 /// Logs that a protocol's markets and targets are known from.
@@ -221,9 +219,24 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     ) -> Result<Read<Vec<Opportunity>>, ProtocolError>;
 
     /// What an opportunity of this size takes and gives on this overlay.
-    fn terms(&self, view: &View, block: &TargetBlock, market: &MarketReading, opportunity: &Opportunity, size: Size) -> Result<Result<Terms, Skip>, ProtocolError>;
+    fn terms(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        market: &MarketReading,
+        opportunity: &Opportunity,
+        size: Size,
+    ) -> Result<Result<Terms, Skip>, ProtocolError>;
 
     /// The steps of the action, one list a transaction. With [`Funding::Inside`] `convert` runs inside the callback,
     /// with [`Funding::Outside`] after the action.
-    fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, funding: Funding, convert: Vec<Step>) -> Result<Vec<Vec<Step>>, Skip>;
+    fn steps(
+        &self,
+        market: &MarketReading,
+        opportunity: &Opportunity,
+        size: Size,
+        terms: &Terms,
+        funding: Funding,
+        convert: Vec<Step>,
+    ) -> Result<Vec<Vec<Step>>, Skip>;
 }

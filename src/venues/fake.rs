@@ -34,7 +34,17 @@ impl FakePool {
         let tokens: Vec<Address> = reserves.iter().map(|(token, _)| *token).collect();
         let shares = if tokens.len() > 2 { vec![address] } else { Vec::new() };
         let reserves = reserves.iter().map(|(_, reserve)| U256::from(*reserve)).collect();
-        Self { name: format!("fake {number}").into(), address, tokens, reserves, shares, fee_pips, thin_above: None, readable: true, asked: AtomicUsize::new(0) }
+        Self {
+            name: format!("fake {number}").into(),
+            address,
+            tokens,
+            reserves,
+            shares,
+            fee_pips,
+            thin_above: None,
+            readable: true,
+            asked: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn thin_above(mut self, output: u128) -> Self {
@@ -102,7 +112,15 @@ impl Venue for FakePool {
         Ok(Quote { amount_in: amount, amount_out: given })
     }
 
-    fn quote_exact_out(&self, _: &View, _: &TargetBlock, token_in: Address, token_out: Address, amount: U256, reads: &mut ReadSet) -> Result<Quote, VenueError> {
+    fn quote_exact_out(
+        &self,
+        _: &View,
+        _: &TargetBlock,
+        token_in: Address,
+        token_out: Address,
+        amount: U256,
+        reads: &mut ReadSet,
+    ) -> Result<Quote, VenueError> {
         let (own_in, own_out) = self.reserves(token_in, token_out, reads)?;
         let wanted = U512::from(amount);
         if wanted >= own_out {

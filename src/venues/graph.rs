@@ -107,7 +107,13 @@ impl Graph {
         self.distances(from, max_hops, |token| self.leaving(token), |edge| edge.token_out)
     }
 
-    fn distances<'a>(&'a self, start: Address, max_hops: usize, edges_at: impl Fn(Address) -> &'a [usize], far_end: impl Fn(&Edge) -> Address) -> HashMap<Address, usize> {
+    fn distances<'a>(
+        &'a self,
+        start: Address,
+        max_hops: usize,
+        edges_at: impl Fn(Address) -> &'a [usize],
+        far_end: impl Fn(&Edge) -> Address,
+    ) -> HashMap<Address, usize> {
         let mut distances: HashMap<Address, usize> = HashMap::from_iter([(start, 0)]);
         let mut queue = VecDeque::from([(start, 0_usize)]);
         while let Some((token, distance)) = queue.pop_front() {

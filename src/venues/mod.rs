@@ -195,7 +195,15 @@ pub trait Venue: Send + Sync + fmt::Debug {
     }
 
     /// What selling exactly `amount` gives. The quote's `amount_in` is `amount`; less would be [`Refusal::Partial`].
-    fn quote_exact_in(&self, view: &View, block: &TargetBlock, token_in: Address, token_out: Address, amount: U256, reads: &mut ReadSet) -> Result<Quote, VenueError>;
+    fn quote_exact_in(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        token_in: Address,
+        token_out: Address,
+        amount: U256,
+        reads: &mut ReadSet,
+    ) -> Result<Quote, VenueError>;
 
     /// What buying exactly `amount` costs. The quote's `amount_out` is `amount`; less would be [`Refusal::Partial`].
     fn quote_exact_out(

@@ -236,7 +236,8 @@ impl Router {
             Side::In => (token_in, token_out),
             Side::Out => (token_out, token_in),
         };
-        let mut search = Search { quotes_left: self.limits.max_quotes, cut_short: false, fork_error: None, refusals: Vec::new(), considered: ReadSet::default() };
+        let mut search =
+            Search { quotes_left: self.limits.max_quotes, cut_short: false, fork_error: None, refusals: Vec::new(), considered: ReadSet::default() };
         let best = self.labels(side, start, goal, amount, taken, &mut search);
         let complete = !search.cut_short && search.fork_error.is_none();
         let mut routes: Vec<Route> = best.into_iter().filter_map(|label| self.route(side, amount, label, &search.considered, complete)).collect();

@@ -198,7 +198,8 @@ fn what_cannot_be_sold_is_unpriced_and_never_zero() {
 fn the_optimal_sale_matches_two_thousand_sizes() {
     let single = vec![pool(1, &[(WBTC, 10_000_000_000), (USDC, 6_000_000_000_000)], 500)];
     let thin = vec![Arc::new(FakePool::new(1, &[(WBTC, 10_000_000_000), (USDC, 6_000_000_000_000)], 500).thin_above(50_000_000_000))];
-    let double = vec![pool(1, &[(WBTC, 10_000_000_000), (WETH, 200_000_000_000_000)], 500), pool(2, &[(WETH, 80_000_000_000_000), (USDC, 2_400_000_000_000)], 3_000)];
+    let double =
+        vec![pool(1, &[(WBTC, 10_000_000_000), (WETH, 200_000_000_000_000)], 500), pool(2, &[(WETH, 80_000_000_000_000), (USDC, 2_400_000_000_000)], 3_000)];
     for pools in [single, thin, double] {
         let router = router(&pools, RouterLimits::default());
         let max = 900_000_000_u64;
@@ -206,7 +207,12 @@ fn the_optimal_sale_matches_two_thousand_sizes() {
         for floor in [0_u64, 100, 450, 500, 550, 570, 580, 590, 599, 700] {
             let floor = Floor { bought: U256::from(floor), sold: U256::ONE };
             let gain = |route: &Route| i128::try_from(route.amount_out).unwrap() - i128::try_from(route.amount_in * floor.bought).unwrap();
-            let brute = (1..=2_000_u64).filter_map(|part| router.requote_exact_in(&route, U256::from(max * part / 2_000)).ok()).map(|route| gain(&route)).max().unwrap().max(0);
+            let brute = (1..=2_000_u64)
+                .filter_map(|part| router.requote_exact_in(&route, U256::from(max * part / 2_000)).ok())
+                .map(|route| gain(&route))
+                .max()
+                .unwrap()
+                .max(0);
             let sale = router.optimal_sell(&route, U256::from(max), floor).unwrap();
             let found = sale.route.as_ref().map_or(0, gain);
             assert!(sale.quotes <= 12, "{} quotes", sale.quotes);
@@ -267,11 +273,8 @@ fn brute_force(pools: &[Arc<FakePool>], exact_in: bool, at: Address, goal: Addre
                 pool.quote_exact_out(&view, &target, next, at, amount, &mut reads).map(|quote| quote.amount_in)
             };
             let Ok(found) = quote else { continue };
-            let found = if next == goal {
-                Some(found)
-            } else {
-                brute_force(pools, exact_in, next, goal, found, &[seen, &[next]].concat(), &[used, &[index]].concat())
-            };
+            let found =
+                if next == goal { Some(found) } else { brute_force(pools, exact_in, next, goal, found, &[seen, &[next]].concat(), &[used, &[index]].concat()) };
             best = match (best, found) {
                 (Some(old), Some(new)) => Some(if exact_in { old.max(new) } else { old.min(new) }),
                 (old, new) => old.or(new),

@@ -37,7 +37,14 @@ impl UniswapV3 {
 
     /// All pools of these pairs in these fee tiers (units of 1e-6) that the factory knows, each once, in the order of
     /// the pairs. `reads` gets what the answer depends on, so a pool that is created later makes it stale.
-    pub fn discover(&self, view: &View, block: &TargetBlock, pairs: &[(Address, Address)], tiers: &[u32], reads: &mut ReadSet) -> Result<Vec<UniswapV3Pool>, VenueError> {
+    pub fn discover(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        pairs: &[(Address, Address)],
+        tiers: &[u32],
+        reads: &mut ReadSet,
+    ) -> Result<Vec<UniswapV3Pool>, VenueError> {
         let mut pools: Vec<UniswapV3Pool> = Vec::new();
         for &(token_a, token_b) in pairs {
             for &tier in tiers {
@@ -147,13 +154,29 @@ impl Venue for UniswapV3Pool {
         &self.tokens
     }
 
-    fn quote_exact_in(&self, view: &View, block: &TargetBlock, token_in: Address, token_out: Address, amount: U256, reads: &mut ReadSet) -> Result<Quote, VenueError> {
+    fn quote_exact_in(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        token_in: Address,
+        token_out: Address,
+        amount: U256,
+        reads: &mut ReadSet,
+    ) -> Result<Quote, VenueError> {
         let zero_for_one = self.direction(token_in, token_out)?;
         let quote = self.probe(view, block, zero_for_one, self.specified(amount)?, reads)?;
         self.whole(amount, quote.amount_in, quote.amount_out, quote)
     }
 
-    fn quote_exact_out(&self, view: &View, block: &TargetBlock, token_in: Address, token_out: Address, amount: U256, reads: &mut ReadSet) -> Result<Quote, VenueError> {
+    fn quote_exact_out(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        token_in: Address,
+        token_out: Address,
+        amount: U256,
+        reads: &mut ReadSet,
+    ) -> Result<Quote, VenueError> {
         let zero_for_one = self.direction(token_in, token_out)?;
         // Not the smallest number, as `specified` is at most the largest: the negation can't overflow.
         let quote = self.probe(view, block, zero_for_one, self.specified(amount)?.wrapping_neg(), reads)?;

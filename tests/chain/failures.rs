@@ -36,7 +36,8 @@ async fn a_node_that_changes_its_chain_stops_the_streams() {
     let chain = Chain::manual();
     let lies = Arc::new(AtomicBool::new(false));
     let lie = Arc::clone(&lies);
-    let front = Front::before(&chain, move |method, _| (method == "eth_chainId" && lie.load(Ordering::SeqCst)).then(|| json!({"result": "0x5"})), |_| Vec::new()).await;
+    let front =
+        Front::before(&chain, move |method, _| (method == "eth_chainId" && lie.load(Ordering::SeqCst)).then(|| json!({"result": "0x5"})), |_| Vec::new()).await;
     let gate = Gate::before(front.address).await;
     let node = node_at(gate.address, 31_337).await;
     let mut heads = HeadStream::start(Arc::clone(&node));

@@ -183,7 +183,11 @@ struct FrontState {
 }
 
 impl Front {
-    pub(crate) async fn before(chain: &Chain, answer: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static, frames: impl Fn(usize) -> Vec<String> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn before(
+        chain: &Chain,
+        answer: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static,
+        frames: impl Fn(usize) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
         let state = FrontState { direct: chain.direct.clone(), answer: Arc::new(answer), frames: Arc::new(frames), subscriptions: Arc::default() };
         let app = Router::new().route("/", get(websocket).post(post)).with_state(state);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -62,8 +62,26 @@ pub(crate) const FAILING: &[u8] = &[PUSH1, 5, PUSH0, SSTORE, PUSH0, CALLDATALOAD
 
 /// Creates a contract from its input by CREATE2 with salt 0, gives it what it was paid, and calls it.
 pub(crate) const FACTORY: &[u8] = &[
-    CALLDATASIZE, PUSH0, PUSH0, CALLDATACOPY, PUSH0, CALLDATASIZE, PUSH0, CALLVALUE, CREATE2, // address
-    PUSH0, PUSH0, PUSH0, PUSH0, PUSH0, 0x85, GAS, CALL, POP, POP, STOP,
+    CALLDATASIZE,
+    PUSH0,
+    PUSH0,
+    CALLDATACOPY,
+    PUSH0,
+    CALLDATASIZE,
+    PUSH0,
+    CALLVALUE,
+    CREATE2, // address
+    PUSH0,
+    PUSH0,
+    PUSH0,
+    PUSH0,
+    PUSH0,
+    0x85,
+    GAS,
+    CALL,
+    POP,
+    POP,
+    STOP,
 ];
 
 /// Init code of a contract that writes slots 1 and 2 while it is made and destroys itself when it is called, in favour of `heir`.

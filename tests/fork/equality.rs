@@ -157,7 +157,10 @@ async fn base_fees_of_blocks_of_any_fullness() -> Result<()> {
         let predicted = TargetBlock::after(&head, &Chain::rules());
         let txs = (0..fullness).map(|n| chain.sign(n, TxKind::Call(burner), 0, vec![])).collect::<Vec<_>>();
         let mined = chain.send_and_mine(&txs).await?;
-        assert_eq!((mined.number, mined.timestamp, mined.base_fee, mined.gas_limit), (predicted.number, predicted.timestamp, predicted.base_fee, predicted.gas_limit));
+        assert_eq!(
+            (mined.number, mined.timestamp, mined.base_fee, mined.gas_limit),
+            (predicted.number, predicted.timestamp, predicted.base_fee, predicted.gas_limit)
+        );
         assert!(TargetBlock::after_blocks(&head, &Chain::rules(), 2).base_fee >= TargetBlock::after(&mined, &Chain::rules()).base_fee);
     }
     Ok(())

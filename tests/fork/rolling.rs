@@ -45,7 +45,18 @@ async fn actors(chain: &Chain) -> Result<Actors> {
     let heir = Address::repeat_byte(0x77);
     let ephemeral = actors.factory.create2(U256::ZERO.to_be_bytes::<32>(), keccak256(code::short_lived(heir)));
     let lasting = actors.factory.create2(U256::ZERO.to_be_bytes::<32>(), keccak256(code::init_code(code::READER)));
-    let accounts = [actors.writer, actors.worker, actors.failing, actors.factory, actors.authority.address(), heir, ephemeral, lasting, FEE_RECIPIENT, Address::repeat_byte(0x42)];
+    let accounts = [
+        actors.writer,
+        actors.worker,
+        actors.failing,
+        actors.factory,
+        actors.authority.address(),
+        heir,
+        ephemeral,
+        lasting,
+        FEE_RECIPIENT,
+        Address::repeat_byte(0x42),
+    ];
     for account in accounts.into_iter().chain((0..4).map(|who| chain.person(who).address())) {
         actors.watched.insert(Facet::Balance(account));
     }
@@ -200,7 +211,8 @@ async fn on_a_forked_node() -> Result<()> {
     forked.forget_nonces().await?;
     let fork = forked.fork().await?;
     fork.prefetch(&actors.watched).await?;
-    let txs = [forked.sign(1, TxKind::Call(actors.worker), 3, code::words(&[4, 1])), forked.sign(2, TxKind::Call(actors.factory), 3, code::init_code(code::READER))];
+    let txs =
+        [forked.sign(1, TxKind::Call(actors.worker), 3, code::words(&[4, 1])), forked.sign(2, TxKind::Call(actors.factory), 3, code::init_code(code::READER))];
     forked.send_and_mine(&txs).await?;
     let before = fork.view();
     let (after, diff) = fork.roll(&forked.head().await?).await?;

@@ -83,7 +83,9 @@ async fn a_head_of_another_branch_rolls_from_their_common_parent() -> Result<()>
     let (view, diff) = fork.roll(&head).await?;
     assert_eq!(view.generation().known().slot_count(), 4);
     chain.assert_fresh(&view).await?;
-    let changed = |slot: u64| diff.iter().find(|change| change.facet == Facet::Slot(writer, U256::from(slot))).map(|change| (change.old.to::<u64>(), change.new.to::<u64>()));
+    let changed = |slot: u64| {
+        diff.iter().find(|change| change.facet == Facet::Slot(writer, U256::from(slot))).map(|change| (change.old.to::<u64>(), change.new.to::<u64>()))
+    };
     assert_eq!((changed(0), changed(1), changed(3)), (Some((1, 0)), None, Some((0, 5))));
     Ok(())
 }
@@ -137,7 +139,13 @@ impl Gate {
 }
 
 /// Serves one connection: each request goes to the node, each answer waits until the gate is open.
-async fn pass(mut client: TcpStream, node: String, mut opened: watch::Receiver<bool>, requests: Arc<AtomicU64>, refused: &'static [&'static str]) -> Result<()> {
+async fn pass(
+    mut client: TcpStream,
+    node: String,
+    mut opened: watch::Receiver<bool>,
+    requests: Arc<AtomicU64>,
+    refused: &'static [&'static str],
+) -> Result<()> {
     loop {
         let Some(body) = read_body(&mut client).await? else { return Ok(()) };
         requests.fetch_add(1, Ordering::SeqCst);
@@ -147,7 +155,8 @@ async fn pass(mut client: TcpStream, node: String, mut opened: watch::Receiver<b
             serde_json::json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": -32601, "message": "Method not found" } }).to_string().into_bytes()
         } else {
             let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
-            node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await?;
+            node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes())
+                .await?;
             node.write_all(&body).await?;
             read_body(&mut node).await?.unwrap_or_default()
         };

@@ -73,7 +73,12 @@ fn a_patch_changes_only_what_it_names() {
     let injected = view.with_layer(Arc::new(Layer::patch(addr(0x77), Some(probe.into()), Some(U256::ZERO), &[(U256::from(7), U256::from(42))])));
     // The account is on no chain and there is no node: its nonce is a miss.
     assert!(matches!(injected.call(&block(), &Call::new(addr(0x77), Bytes::new())), Err(ForkError::NotStored { .. })));
-    let injected = world().account(addr(0x77), &[], 0, 0).view().with_layer(Arc::new(Layer::patch(addr(0x77), Some(code(&[&[op::PUSH1, 7, op::SLOAD], RETURN_TOP]).into()), None, &[(U256::from(7), U256::from(42))])));
+    let injected = world().account(addr(0x77), &[], 0, 0).view().with_layer(Arc::new(Layer::patch(
+        addr(0x77),
+        Some(code(&[&[op::PUSH1, 7, op::SLOAD], RETURN_TOP]).into()),
+        None,
+        &[(U256::from(7), U256::from(42))],
+    )));
     assert_eq!(injected.call(&block(), &Call::new(addr(0x77), Bytes::new())).unwrap().output, Bytes::from(U256::from(42).to_be_bytes::<32>()));
 }
 
@@ -132,7 +137,10 @@ fn what_no_block_could_contain() {
     let view = world().view();
     let run = |txs: &[SimTx]| view.execute(&block(), txs);
     assert!(matches!(run(&[signed(1, TxKind::Call(STORE), 0, write(1, 2))]), Err(ForkError::InvalidTransaction { index: 0, .. })));
-    assert!(matches!(run(&[signed(0, TxKind::Call(STORE), 0, write(1, 2)), signed(0, TxKind::Call(STORE), 0, write(1, 2))]), Err(ForkError::InvalidTransaction { index: 1, .. })));
+    assert!(matches!(
+        run(&[signed(0, TxKind::Call(STORE), 0, write(1, 2)), signed(0, TxKind::Call(STORE), 0, write(1, 2))]),
+        Err(ForkError::InvalidTransaction { index: 1, .. })
+    ));
     assert!(matches!(run(&[signed(0, TxKind::Call(STORE), 2_000_000_000, write(1, 2))]), Err(ForkError::InvalidTransaction { index: 0, .. })));
     let expensive = TargetBlock { base_fee: 1001, ..block() };
     assert!(matches!(view.execute(&expensive, &[signed(0, TxKind::Call(STORE), 0, write(1, 2))]), Err(ForkError::InvalidTransaction { index: 0, .. })));

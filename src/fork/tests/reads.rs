@@ -46,7 +46,11 @@ fn mutated(view: &View, facet: Facet) -> View {
         }
         Facet::Nonce(_) => change.nonce = Some(view.account(address).unwrap().nonce + 1),
         Facet::Code(_) => {
-            let other = if view.code(address).unwrap().is_empty() { Bytecode::new_raw(Bytes::from_static(&[op::PUSH0, op::PUSH0, op::REVERT])) } else { Bytecode::default() };
+            let other = if view.code(address).unwrap().is_empty() {
+                Bytecode::new_raw(Bytes::from_static(&[op::PUSH0, op::PUSH0, op::REVERT]))
+            } else {
+                Bytecode::default()
+            };
             change.code_hash = Some(if other.is_empty() { KECCAK256_EMPTY } else { other.hash_slow() });
             layer.code.insert(change.code_hash.unwrap(), other);
         }

@@ -36,7 +36,12 @@ fn only_what_is_different_is_in_the_diff() {
 #[test]
 fn a_deleted_account_has_no_slots() {
     let world = World::default().account(A, &[op::STOP], 5, 1).slot(A, 1, 10).slot(A, 2, 20).slot(B, 1, 1);
-    let values = vec![new(Facet::Balance(A), 0), new(Facet::Nonce(A), 0), NewValue { facet: Facet::Code(A), old: None, new: KECCAK256_EMPTY.into() }, new(Facet::Slot(A, U256::from(2)), 3)];
+    let values = vec![
+        new(Facet::Balance(A), 0),
+        new(Facet::Nonce(A), 0),
+        NewValue { facet: Facet::Code(A), old: None, new: KECCAK256_EMPTY.into() },
+        new(Facet::Slot(A, U256::from(2)), 3),
+    ];
     let (store, diff) = apply(&world.0, Changes { values, deleted: vec![A], ..Changes::default() }).unwrap();
     assert_eq!(store.value(&Facet::Slot(A, U256::from(1))), Some(U256::ZERO));
     assert_eq!(store.value(&Facet::Slot(A, U256::from(2))), Some(U256::from(3)));
@@ -64,7 +69,10 @@ fn new_code_comes_with_its_bytes() {
 fn a_complete_diff_speaks_of_what_is_not_stored() {
     let world = World::default().account(A, &[], 5, 1);
     let facet = Facet::Slot(B, U256::from(9));
-    let values = vec![NewValue { facet, old: Some(U256::from(1)), new: U256::from(2) }, NewValue { facet: Facet::Balance(B), old: Some(U256::from(1)), new: U256::from(2) }];
+    let values = vec![
+        NewValue { facet, old: Some(U256::from(1)), new: U256::from(2) },
+        NewValue { facet: Facet::Balance(B), old: Some(U256::from(1)), new: U256::from(2) },
+    ];
     let (store, diff) = apply(&world.0, Changes { values, ..Changes::default() }).unwrap();
     assert_eq!(diff.len(), 2);
     assert_eq!(store.value(&facet), Some(U256::from(2)));

@@ -78,6 +78,10 @@ fn warm_runs_against_raw_revm() {
             their_times.push(begin.elapsed());
         }
         let (ours_median, theirs_median) = (median(our_times), median(their_times));
-        println!("{unrelated} unrelated slots, {} gas: view {ours_median:?}, raw revm {theirs_median:?}, ratio {:.3}", ours(), theirs_median.as_secs_f64() / ours_median.as_secs_f64());
+        println!(
+            "{unrelated} unrelated slots, {} gas: view {ours_median:?}, raw revm {theirs_median:?}, ratio {:.3}",
+            ours(),
+            theirs_median.as_secs_f64() / ours_median.as_secs_f64()
+        );
     }
 }
