@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(decode_gained_log(token, &log), None);
         let other = Log {
             address: executor,
-            data: LogData::new_unchecked(vec![b256!("0000000000000000000000000000000000000000000000000000000000000001")], log.data.data.clone()),
+            data: LogData::new_unchecked(vec![b256!("0000000000000000000000000000000000000000000000000000000000000001")], log.data.data),
         };
         assert_eq!(decode_gained_log(executor, &other), None);
     }
