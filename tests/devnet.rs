@@ -11,10 +11,7 @@ use alloy::{
     transports::http::reqwest,
 };
 use futures::StreamExt;
-use harrier::devnet::{
-    BlockReport, Chain, ChainConfig, Devnet, DevnetConfig, Fault, FrontConfig, Person, Rejection, SLOT_SECONDS, Seed,
-    people::Draft,
-};
+use harrier::devnet::{BlockReport, Chain, ChainConfig, Devnet, DevnetConfig, Fault, FrontConfig, Person, Rejection, SLOT_SECONDS, Seed, people::Draft};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -98,17 +95,8 @@ fn bundle_hash(raws: &[&Bytes]) -> B256 {
 
 /// A plain transfer with everything said.
 fn transfer(chain: &Chain, from: &Person, nonce: u64, to: Address, value: u64, tip: u128) -> Bytes {
-    from.sign(&Draft {
-        chain_id: chain.chain_id(),
-        nonce,
-        to: Some(to),
-        value: U256::from(value),
-        data: Bytes::new(),
-        gas: 60_000,
-        max_fee: 100 * GWEI,
-        tip,
-    })
-    .unwrap()
+    from.sign(&Draft { chain_id: chain.chain_id(), nonce, to: Some(to), value: U256::from(value), data: Bytes::new(), gas: 60_000, max_fee: 100 * GWEI, tip })
+        .unwrap()
 }
 
 /// Creates a contract whose runtime code is `code`; its address.
@@ -458,7 +446,16 @@ async fn item_9_call_bundle_tells_what_would_happen() {
     let head = chain.head();
     let pays = call_value(&chain, &alice, payer, 5_000_000, 3 * GWEI).await;
     let asks = alice
-        .sign(&Draft { chain_id: chain.chain_id(), nonce: 1, to: Some(clock), value: U256::ZERO, data: Bytes::new(), gas: 60_000, max_fee: 100 * GWEI, tip: GWEI })
+        .sign(&Draft {
+            chain_id: chain.chain_id(),
+            nonce: 1,
+            to: Some(clock),
+            value: U256::ZERO,
+            data: Bytes::new(),
+            gas: 60_000,
+            max_fee: 100 * GWEI,
+            tip: GWEI,
+        })
         .unwrap();
     let reverts = call_value(&chain, &bob, payer, 0, GWEI).await;
     for ahead in [1, 3] {
@@ -684,7 +681,8 @@ async fn the_base_fee_follows_eip_1559_through_trials() {
         }
         let parent = chain.head();
         let report = chain.build_block().await.unwrap();
-        let expected = alloy::eips::eip1559::calc_next_block_base_fee(parent.gas_used, parent.gas_limit, parent.base_fee, alloy::eips::eip1559::BaseFeeParams::ethereum());
+        let expected =
+            alloy::eips::eip1559::calc_next_block_base_fee(parent.gas_used, parent.gas_limit, parent.base_fee, alloy::eips::eip1559::BaseFeeParams::ethereum());
         assert_eq!(report.head.base_fee, expected);
         // Each is alone on the head with its nonce, but only the first is valid there; the others have a gap.
         assert_eq!(report.txs.len(), 1);
@@ -732,7 +730,9 @@ async fn everything_else_goes_to_the_node_and_cheats_do_not() {
     assert!(result(&chain, "eth_getBalance", json!([alice.address(), "latest"])).await.is_string());
     assert!(result(&chain, "web3_clientVersion", json!([])).await.as_str().unwrap().contains("anvil"));
     assert!(result(&chain, "debug_traceBlockByNumber", json!(["latest", {"tracer": "callTracer"}])).await.is_array());
-    for method in ["evm_mine", "evm_snapshot", "evm_increaseTime", "anvil_setBalance", "hardhat_setBalance", "anvil_mine", "eth_sendTransaction", "eth_newFilter"] {
+    for method in
+        ["evm_mine", "evm_snapshot", "evm_increaseTime", "anvil_setBalance", "hardhat_setBalance", "anvil_mine", "eth_sendTransaction", "eth_newFilter"]
+    {
         let message = error(&chain, method, json!([])).await;
         assert!(message.starts_with(&format!("the method {method}")), "{message}");
     }
@@ -791,7 +791,7 @@ async fn a_block_of_twelve_bundles_takes_well_below_a_second() {
         devnet.send_public(gift).await.unwrap();
     }
     devnet.build_block().await.unwrap();
-    let trigger = devnet.signed_price("ETH/USD", I256::try_from(2_400_00000000i64).unwrap(), GWEI).await.unwrap();
+    let trigger = devnet.signed_price("ETH/USD", I256::try_from(240_000_000_000i64).unwrap(), GWEI).await.unwrap();
     devnet.send_public(trigger.clone()).await.unwrap();
     for (person, tip) in people.iter().zip(2..) {
         let raw = transfer(&devnet, person, 0, NOBODY, 1, tip * GWEI);
@@ -894,16 +894,17 @@ async fn a_fork_of_the_devnet_goes_its_own_way() {
     let market = devnet.contracts().market("weth-usdc").unwrap();
     let erin = Person::named("erin").address();
     assert_eq!(fork.position(market, erin).await.unwrap(), devnet.position(market, erin).await.unwrap());
-    let report = fork.price_mined("ETH/USD", I256::try_from(2_000_00000000i64).unwrap()).await.unwrap();
+    let report = fork.price_mined("ETH/USD", I256::try_from(200_000_000_000i64).unwrap()).await.unwrap();
     assert_eq!(report.head.parent_hash, devnet.head().hash);
     assert_eq!(report.head.timestamp, devnet.head().timestamp + SLOT_SECONDS);
     assert_eq!(report.succeeded, [true]);
-    assert_eq!(devnet.answer("ETH/USD").await.unwrap(), I256::try_from(2_500_00000000i64).unwrap());
+    assert_eq!(devnet.answer("ETH/USD").await.unwrap(), I256::try_from(250_000_000_000i64).unwrap());
     let rival = fork.rival_liquidation(market, erin, U256::from(10u128.pow(18)), U256::from(10u128.pow(15))).await.unwrap();
     let hash = send_bundle(&fork, &identity("rival"), json!({"txs": [rival], "blockNumber": next_block(&fork)})).await;
     let report = fork.build_block().await.unwrap();
     assert!(report.bundle(hash).is_some(), "{:?}", report.rejected);
-    let logs = ProviderBuilder::new().connect_http(fork.http_url().parse().unwrap()).get_logs(&Filter::new().address(devnet.contracts().morpho).from_block(0)).await;
+    let logs =
+        ProviderBuilder::new().connect_http(fork.http_url().parse().unwrap()).get_logs(&Filter::new().address(devnet.contracts().morpho).from_block(0)).await;
     assert!(logs.unwrap().len() > 4, "history of before the fork is served");
 }
 

@@ -101,9 +101,7 @@ pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError>
     anvil = match &options.fork_url {
         // anvil's fork cache on disk is keyed by chain id and height alone, so another devnet's state would be served.
         Some(url) => anvil.fork(url.clone()).arg("--no-storage-caching"),
-        None => anvil
-            .args(["--timestamp", &GENESIS_TIME.to_string()])
-            .args(["--block-base-fee-per-gas", &options.base_fee.to_string()]),
+        None => anvil.args(["--timestamp", &GENESIS_TIME.to_string()]).args(["--block-base-fee-per-gas", &options.base_fee.to_string()]),
     };
     anvil.try_spawn().map_err(|source| AnvilError::Spawn { path, source })
 }

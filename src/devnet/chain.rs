@@ -133,12 +133,7 @@ impl Chain {
 
     async fn spawn(config: ChainConfig, fork_url: Option<String>) -> Result<Self, DevnetError> {
         let fee_recipient = Person::named("builder").address();
-        let options = AnvilOptions {
-            chain_id: config.chain_id,
-            base_fee: config.base_fee,
-            gas_limit: config.gas_limit,
-            fork_url,
-        };
+        let options = AnvilOptions { chain_id: config.chain_id, base_fee: config.base_fee, gas_limit: config.gas_limit, fork_url };
         // Spawning waits for the process's first lines.
         let anvil = tokio::task::spawn_blocking(move || anvil::spawn(&options)).await.map_err(BuildError::Task)??;
         let node = Node::new(&anvil.endpoint(), NODE_LIMIT)?;
@@ -170,7 +165,7 @@ impl Chain {
 
     /// The front.
     #[must_use]
-    pub fn front(&self) -> &Arc<Front> {
+    pub const fn front(&self) -> &Arc<Front> {
         &self.serving.front
     }
 

@@ -36,10 +36,10 @@ pub use front::{FrontConfig, FrontCounters};
 pub use node::{Node, NodeError, Receipt};
 pub use people::Person;
 pub use relay::{Fault, Relay, RelayCounters};
+pub use report::{BlockReport, IncludedBundle, RejectedBundle, Rejection};
 pub use seed::{Seed, borrower_name};
 pub use stage::{ConfigFacts, Devnet, DevnetConfig};
 pub use story::{Borrower, Story};
-pub use report::{BlockReport, IncludedBundle, RejectedBundle, Rejection};
 
 /// Seconds between a block and its parent.
 pub const SLOT_SECONDS: u64 = 12;

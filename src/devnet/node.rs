@@ -100,11 +100,7 @@ impl Node {
     /// A client of the node at `url`; every call waits at most `limit`.
     pub fn new(url: &str, limit: Duration) -> Result<Self, NodeError> {
         // The node is on loopback: a proxy named in the environment must not get between.
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(limit)
-            .build()
-            .map_err(|error| NodeError::Client(error.to_string()))?;
+        let http = reqwest::Client::builder().no_proxy().timeout(limit).build().map_err(|error| NodeError::Client(error.to_string()))?;
         let parsed = url.parse().map_err(|error| NodeError::Client(format!("{url}: {error}")))?;
         Ok(Self { client: RpcClient::new(Http::with_client(http, parsed), true), url: url.to_owned(), limit })
     }
@@ -138,12 +134,9 @@ impl Node {
         match tokio::time::timeout(self.limit, call).await {
             Err(_) => Err(NodeError::Timeout { method: method.to_owned(), limit: self.limit }),
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(RpcError::ErrorResp(payload))) => Err(NodeError::Refused {
-                method: method.to_owned(),
-                code: payload.code,
-                message: payload.message.into_owned(),
-                data: payload.data,
-            }),
+            Ok(Err(RpcError::ErrorResp(payload))) => {
+                Err(NodeError::Refused { method: method.to_owned(), code: payload.code, message: payload.message.into_owned(), data: payload.data })
+            }
             Ok(Err(source)) => Err(NodeError::Transport { method: method.to_owned(), source }),
         }
     }
@@ -209,10 +202,6 @@ impl Node {
 
     /// Goes back to a remembered state.
     pub async fn revert(&self, snapshot: U256) -> Result<(), NodeError> {
-        if self.call::<_, bool>("evm_revert", (snapshot,)).await? {
-            Ok(())
-        } else {
-            Err(NodeError::Incomplete { method: "evm_revert", what: "the snapshot" })
-        }
+        if self.call::<_, bool>("evm_revert", (snapshot,)).await? { Ok(()) } else { Err(NodeError::Incomplete { method: "evm_revert", what: "the snapshot" }) }
     }
 }

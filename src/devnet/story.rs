@@ -132,7 +132,9 @@ impl<'a> Story<'a> {
             let most = most_debt(part.collateral, devnet.oracle_price(market).await?, market.lltv);
             let debt = match part.debt {
                 Debt::Amount(amount) => amount,
-                Debt::Health(health) => most.saturating_mul(U256::from(1_000_000_000_000_000_000u128)).checked_div(health).ok_or(DevnetError::Range("a health of zero"))?,
+                Debt::Health(health) => {
+                    most.saturating_mul(U256::from(1_000_000_000_000_000_000u128)).checked_div(health).ok_or(DevnetError::Range("a health of zero"))?
+                }
                 // The contract rounds the debt up when it compares.
                 Debt::Most => most.saturating_sub(U256::from(2)),
             };

@@ -116,9 +116,7 @@ async fn look_closely(node: &Node, fee_recipient: Address, receipts: &[Receipt])
     if receipts.is_empty() {
         return Ok(Vec::new());
     }
-    let diffs: Value = node
-        .call("debug_traceBlockByNumber", ("latest", json!({"tracer": "prestateTracer", "tracerConfig": {"diffMode": true}})))
-        .await?;
+    let diffs: Value = node.call("debug_traceBlockByNumber", ("latest", json!({"tracer": "prestateTracer", "tracerConfig": {"diffMode": true}}))).await?;
     let calls: Value = node.call("debug_traceBlockByNumber", ("latest", json!({"tracer": "callTracer", "tracerConfig": {"onlyTopCall": true}}))).await?;
     let account = format!("{fee_recipient:#x}");
     let balance = |diff: &Value, side: &str| {

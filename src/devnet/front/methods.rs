@@ -62,10 +62,8 @@ impl Front {
                 if params.get(1).and_then(Value::as_str) != Some("pending") {
                     return self.proxy(request).await;
                 }
-                let account: Address = params
-                    .first()
-                    .and_then(|value| serde_json::from_value(value.clone()).ok())
-                    .ok_or_else(|| RpcError::params("expected an address"))?;
+                let account: Address =
+                    params.first().and_then(|value| serde_json::from_value(value.clone()).ok()).ok_or_else(|| RpcError::params("expected an address"))?;
                 let _open = self.gate.read().await;
                 let nonce = self.node.nonce(account).await?;
                 answer(&quantity(self.state.lock().pool.next_nonce(account, nonce)))

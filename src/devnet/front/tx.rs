@@ -135,8 +135,7 @@ impl SignedTx {
     #[must_use]
     pub fn most_cost(&self) -> U256 {
         let gas = U256::from(self.tx.gas_limit()).saturating_mul(U256::from(self.tx.max_fee_per_gas()));
-        let blobs = U256::from(self.tx.blob_gas_used().unwrap_or_default())
-            .saturating_mul(U256::from(self.tx.max_fee_per_blob_gas().unwrap_or_default()));
+        let blobs = U256::from(self.tx.blob_gas_used().unwrap_or_default()).saturating_mul(U256::from(self.tx.max_fee_per_blob_gas().unwrap_or_default()));
         gas.saturating_add(blobs).saturating_add(self.tx.value())
     }
 

@@ -103,11 +103,7 @@ impl Front {
         let (text,): (String,) = request.typed()?;
         let subscription = text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
         let subscription = subscription.ok_or_else(|| RpcError::params("not a subscription id"))?;
-        if self.announcer.unsubscribe(subscription, connection) {
-            answer(&true)
-        } else {
-            Err(RpcError::refused("subscription not found"))
-        }
+        if self.announcer.unsubscribe(subscription, connection) { answer(&true) } else { Err(RpcError::refused("subscription not found")) }
     }
 }
 

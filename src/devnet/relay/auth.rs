@@ -26,10 +26,7 @@ pub enum AuthError {
 pub fn verify(header: Option<&str>, body: &[u8]) -> Result<Address, AuthError> {
     let header = header.ok_or(AuthError::Missing)?;
     let (_, signature) = header.split_once(':').ok_or(AuthError::Malformed("no colon between address and signature"))?;
-    let bytes = signature
-        .strip_prefix("0x")
-        .and_then(|digits| hex::decode(digits).ok())
-        .ok_or(AuthError::Malformed("the signature is not 0x-hex"))?;
+    let bytes = signature.strip_prefix("0x").and_then(|digits| hex::decode(digits).ok()).ok_or(AuthError::Malformed("the signature is not 0x-hex"))?;
     if bytes.len() != 65 {
         return Err(AuthError::Malformed("the signature is not 65 bytes"));
     }
@@ -51,7 +48,8 @@ mod tests {
     const SIG_B: &str = "0x4c8a0e0ba7f381b8d3875c8f2dd3cec4a4a7d574cb358319ca32df83bc202e7646dba0ad6f9d3a6c8fe0f2fee1295f96d5c1b1ba3ca3a86341b93f91153a4b561b";
     const SIG_C: &str = "0xa7fa6371c68f538dc632e51a295bb938e8f384647b7545c3680d1d722eff7b1d35e0558353a57909e437138d51212d58a3cfe6fcee2bf407cd4e61d1e0d731ff1c";
     const SIG_D: &str = "0x09386437887a5cf09c730470e31f8921dc912f1572dfa6472e09f84ccd52237006feeb874e19f6b9032a11197b7a57fd166abf04fba11acefd5329d261844eec1b";
-    const OVER_RAW_BYTES: &str = "0xf090fdef8f5d52e9560d39ba3604cd1e29a1aa15503bcf089443acc7fb227ff22047ce5830701ea031d740ca99d33cb9fc1e32e5a92381af426dabe8719a43d41c";
+    const OVER_RAW_BYTES: &str =
+        "0xf090fdef8f5d52e9560d39ba3604cd1e29a1aa15503bcf089443acc7fb227ff22047ce5830701ea031d740ca99d33cb9fc1e32e5a92381af426dabe8719a43d41c";
 
     fn vectors() -> Vec<(String, &'static str)> {
         vec![

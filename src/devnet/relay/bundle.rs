@@ -1,9 +1,6 @@
 //! A bundle as it comes in, read strictly: what is not understood is refused, or logged where the documents of the relays know it.
 
-use crate::devnet::front::{
-    rpc::RpcError,
-    tx::SignedTx,
-};
+use crate::devnet::front::{rpc::RpcError, tx::SignedTx};
 use alloy::primitives::{Address, B256, Bytes, Keccak256};
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, sync::Arc};
@@ -83,7 +80,9 @@ impl Fields {
 
     /// A hex quantity without leading zeros.
     pub fn quantity(&mut self, name: &str) -> Result<Option<u64>, RpcError> {
-        self.take(name).map(|value| strict_quantity(&value).ok_or_else(|| RpcError::params(format!("{name} must be a hex int without leading zeros")))).transpose()
+        self.take(name)
+            .map(|value| strict_quantity(&value).ok_or_else(|| RpcError::params(format!("{name} must be a hex int without leading zeros"))))
+            .transpose()
     }
 
     /// A number of seconds, as a JSON number; 0 stands for none.
@@ -106,10 +105,9 @@ impl Fields {
         let wrong = || RpcError::params(format!("{name} must be a list of 0x-hex strings"));
         match self.take(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(|item| item.as_str().filter(|text| text.starts_with("0x")).and_then(|text| text.parse().ok()).ok_or_else(wrong))
-                .collect(),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().filter(|text| text.starts_with("0x")).and_then(|text| text.parse().ok()).ok_or_else(wrong)).collect()
+            }
             Some(_) => Err(wrong()),
         }
     }

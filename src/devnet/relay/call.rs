@@ -38,12 +38,18 @@ impl Front {
         }
         let front = self.clone();
         // A task of its own: a caller that goes away must not leave a trial block behind.
-        tokio::spawn(async move { front.call_on_head(&txs, number, &state, timestamp, base_fee, coinbase).await })
-            .await
-            .map_err(RpcError::internal)?
+        tokio::spawn(async move { front.call_on_head(&txs, number, &state, timestamp, base_fee, coinbase).await }).await.map_err(RpcError::internal)?
     }
 
-    async fn call_on_head(&self, txs: &[SignedTx], number: u64, state: &str, timestamp: Option<u64>, base_fee: Option<u64>, coinbase: Option<Address>) -> Answer {
+    async fn call_on_head(
+        &self,
+        txs: &[SignedTx],
+        number: u64,
+        state: &str,
+        timestamp: Option<u64>,
+        base_fee: Option<u64>,
+        coinbase: Option<Address>,
+    ) -> Answer {
         let _closed = self.close_gate().await;
         let head = self.head();
         let on_head = matches!(state, "latest" | "pending") || state == format!("0x{:x}", head.head.number);

@@ -51,9 +51,10 @@ impl Account {
     /// Wei paid and gas simulated since a moment; all of it where the moment is none.
     #[must_use]
     pub fn since(&self, moment: Option<SystemTime>) -> (U256, U256) {
-        self.entries.iter().filter(|(when, _, _)| moment.is_none_or(|moment| *when >= moment)).fold((U256::ZERO, U256::ZERO), |(paid, gas), entry| {
-            (paid.saturating_add(entry.1), gas.saturating_add(U256::from(entry.2)))
-        })
+        self.entries
+            .iter()
+            .filter(|(when, _, _)| moment.is_none_or(|moment| *when >= moment))
+            .fold((U256::ZERO, U256::ZERO), |(paid, gas), entry| (paid.saturating_add(entry.1), gas.saturating_add(U256::from(entry.2))))
     }
 }
 
