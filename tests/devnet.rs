@@ -791,7 +791,7 @@ async fn a_block_of_twelve_bundles_takes_well_below_a_second() {
         devnet.send_public(gift).await.unwrap();
     }
     devnet.build_block().await.unwrap();
-    let trigger = devnet.signed_price("ETH/USD", I256::try_from(2_400_00000000i64).unwrap(), GWEI).await.unwrap();
+    let trigger = devnet.signed_price("ETH/USD", I256::try_from(240_000_000_000i64).unwrap(), GWEI).await.unwrap();
     devnet.send_public(trigger.clone()).await.unwrap();
     for (person, tip) in people.iter().zip(2..) {
         let raw = transfer(&devnet, person, 0, NOBODY, 1, tip * GWEI);
@@ -894,11 +894,11 @@ async fn a_fork_of_the_devnet_goes_its_own_way() {
     let market = devnet.contracts().market("weth-usdc").unwrap();
     let erin = Person::named("erin").address();
     assert_eq!(fork.position(market, erin).await.unwrap(), devnet.position(market, erin).await.unwrap());
-    let report = fork.price_mined("ETH/USD", I256::try_from(2_000_00000000i64).unwrap()).await.unwrap();
+    let report = fork.price_mined("ETH/USD", I256::try_from(200_000_000_000i64).unwrap()).await.unwrap();
     assert_eq!(report.head.parent_hash, devnet.head().hash);
     assert_eq!(report.head.timestamp, devnet.head().timestamp + SLOT_SECONDS);
     assert_eq!(report.succeeded, [true]);
-    assert_eq!(devnet.answer("ETH/USD").await.unwrap(), I256::try_from(2_500_00000000i64).unwrap());
+    assert_eq!(devnet.answer("ETH/USD").await.unwrap(), I256::try_from(250_000_000_000i64).unwrap());
     let rival = fork.rival_liquidation(market, erin, U256::from(10u128.pow(18)), U256::from(10u128.pow(15))).await.unwrap();
     let hash = send_bundle(&fork, &identity("rival"), json!({"txs": [rival], "blockNumber": next_block(&fork)})).await;
     let report = fork.build_block().await.unwrap();

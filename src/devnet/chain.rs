@@ -165,7 +165,7 @@ impl Chain {
 
     /// The front.
     #[must_use]
-    pub fn front(&self) -> &Arc<Front> {
+    pub const fn front(&self) -> &Arc<Front> {
         &self.serving.front
     }
 

@@ -27,22 +27,33 @@ const POOL_FEE: u32 = 500;
 /// The outermost ticks of a pool with that fee (spacing 10): positions over the whole range.
 const OUTER_TICK: i32 = 887_270;
 
-/// Feeds: name, decimals, first answer.
+/// Feeds: name, decimals, first answer. A dollar is 1e8 in feeds that quote in dollars.
 const FEEDS: [(&str, u8, i128); 5] = [
-    ("ETH/USD", 8, 2_500_00000000),
-    ("BTC/USD", 8, 100_000_00000000),
-    ("USDC/USD", 8, 1_00000000),
+    ("ETH/USD", 8, 250_000_000_000),
+    ("BTC/USD", 8, 10_000_000_000_000),
+    ("USDC/USD", 8, 100_000_000),
     ("STAKE/ETH", 18, 1_200_000_000_000_000_000),
     // A feed of its own, so that a market can lose its price without touching the others.
-    ("STAKE/USD", 8, 3_000_00000000),
+    ("STAKE/USD", 8, 300_000_000_000),
 ];
 
-/// Markets: collateral, loan, collateral's feed, loan's feed, liquidation loan-to-value, what lenders supply in whole tokens.
-const MARKETS: [(&str, &str, &str, Option<&str>, u128, u64); 4] = [
-    ("WETH", "USDC", "ETH/USD", Some("USDC/USD"), 860_000_000_000_000_000, 60_000_000),
-    ("WBTC", "USDC", "BTC/USD", Some("USDC/USD"), 860_000_000_000_000_000, 60_000_000),
-    ("STAKE", "WETH", "STAKE/ETH", None, 945_000_000_000_000_000, 20_000),
-    ("STAKE", "USDC", "STAKE/USD", Some("USDC/USD"), 770_000_000_000_000_000, 20_000_000),
+/// A market to create.
+struct Listing {
+    collateral: &'static str,
+    loan: &'static str,
+    collateral_feed: &'static str,
+    loan_feed: Option<&'static str>,
+    /// Liquidation loan-to-value, 1e18 is one.
+    lltv: u128,
+    /// What lenders supply, in whole tokens.
+    lent: u64,
+}
+
+const MARKETS: [Listing; 4] = [
+    Listing { collateral: "WETH", loan: "USDC", collateral_feed: "ETH/USD", loan_feed: Some("USDC/USD"), lltv: 860_000_000_000_000_000, lent: 60_000_000 },
+    Listing { collateral: "WBTC", loan: "USDC", collateral_feed: "BTC/USD", loan_feed: Some("USDC/USD"), lltv: 860_000_000_000_000_000, lent: 60_000_000 },
+    Listing { collateral: "STAKE", loan: "WETH", collateral_feed: "STAKE/ETH", loan_feed: None, lltv: 945_000_000_000_000_000, lent: 20_000 },
+    Listing { collateral: "STAKE", loan: "USDC", collateral_feed: "STAKE/USD", loan_feed: Some("USDC/USD"), lltv: 770_000_000_000_000_000, lent: 20_000_000 },
 ];
 
 /// Pools: one token and its amount, the other and its amount, in whole tokens; the first price is their ratio.
@@ -101,8 +112,8 @@ pub(super) async fn deploy(chain: &Chain, cast: &Cast<'_>) -> Result<Contracts, 
         let sides = [(token(one)?, one_amount), (token(other)?, other_amount)];
         pools.push(pool(&mut hands, by, factory, manager, sides).await?);
     }
-    for ((_, _, _, _, _, supplied), market) in MARKETS.iter().zip(&markets) {
-        let assets = units(*supplied, market.loan.decimals);
+    for (listing, market) in MARKETS.iter().zip(&markets) {
+        let assets = units(listing.lent, market.loan.decimals);
         let supply = Morpho::supplyCall { marketParams: market.params(), assets, shares: U256::ZERO, onBehalf: by.address(), data: Default::default() };
         hands.call(by, "lend", morpho, supply, 500_000).await?;
     }
@@ -163,7 +174,7 @@ async fn markets(
     hands.call(by, "enableIrm", morpho, Morpho::enableIrmCall { irm }, 200_000).await?;
     let mut enabled = Vec::new();
     let mut markets = Vec::new();
-    for (collateral, loan, collateral_feed, loan_feed, lltv, _) in MARKETS {
+    for Listing { collateral, loan, collateral_feed, loan_feed, lltv, .. } in MARKETS {
         let (collateral, loan, lltv) = (token(collateral)?, token(loan)?, U256::from(lltv));
         if !enabled.contains(&lltv) {
             hands.call(by, "enableLltv", morpho, Morpho::enableLltvCall { lltv }, 200_000).await?;

@@ -64,7 +64,7 @@ impl Person {
 
     /// The account.
     #[must_use]
-    pub fn address(&self) -> Address {
+    pub const fn address(&self) -> Address {
         self.signer.address()
     }
 

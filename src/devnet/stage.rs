@@ -216,7 +216,7 @@ impl Devnet {
 
     /// Begins a story: people who borrow.
     #[must_use]
-    pub fn story(&self) -> Story<'_> {
+    pub const fn story(&self) -> Story<'_> {
         Story::new(self)
     }
 
