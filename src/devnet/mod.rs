@@ -38,10 +38,7 @@ pub use node::{Node, NodeError, Receipt};
 pub use people::Person;
 pub use relay::{Fault, Relay, RelayCounters};
 pub use report::{BlockReport, IncludedBundle, RejectedBundle, Rejection};
-<<<<<<< HEAD
 pub use searcher::{SearcherError, SearcherFacts, ether};
-=======
->>>>>>> devnet
 pub use seed::{Seed, borrower_name};
 pub use stage::{ConfigFacts, Devnet, DevnetConfig};
 pub use story::{Borrower, Story};
