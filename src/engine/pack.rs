@@ -32,6 +32,7 @@ pub(super) fn pack(engine: &Engine, work: &Work<'_>, view: &View, mut sized: Vec
             last.extend(smallest);
         }
     }
+    tracing::debug!(groups = groups.len(), sizes = ?groups.iter().map(Vec::len).collect::<Vec<_>>(), "packed");
     for (group, sender) in groups.into_iter().zip(work.senders) {
         stop_if(work.cancel)?;
         if let Some(batch) = batch(engine, work, view, *sender, group, outcome)? {
