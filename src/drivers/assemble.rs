@@ -57,6 +57,7 @@ fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
     if !config.markets.is_empty() {
         setup.markets = Some(config.markets.iter().copied().map(MarketId).collect::<BTreeSet<_>>());
     }
+    setup.min_debt_of.clone_from(&config.min_debt);
     Arc::new(Morpho::new(setup))
 }
 

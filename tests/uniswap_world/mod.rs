@@ -354,7 +354,7 @@ impl World {
 
     /// The state as it is now.
     pub async fn view(&self) -> View {
-        Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).view()
+        Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).unwrap().view()
     }
 
     /// The block after the set-up.
