@@ -10,14 +10,12 @@ use alloy::{
     sol,
     sol_types::SolEvent,
 };
+use harrier::devnet::find_anvil;
 use harrier::relay::{
     BlockFacts, BlockSource, Bundle, Fees, LogPattern, NodeBlocks, OperatorKey, Operators, Outcome, Realised, SealedTx, TxTemplate, Watch, gas_limit,
     key_from_hex, placeholder, watch_inclusion, worst_base_fee,
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
 const TOKEN: Address = address!("00000000000000000000000000000000000070c3");
@@ -26,16 +24,6 @@ const RIVAL: &str = "0x000000000000000000000000000000000000000000000000000000000
 
 sol! {
     event Transfer(address indexed from, address indexed to, uint256 value);
-}
-
-/// `HARRIER_ANVIL`, or the installed package.
-fn anvil_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return path.into();
-    }
-    let os = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{arch}/bin/anvil"))
 }
 
 struct Chain {
@@ -49,7 +37,7 @@ impl Chain {
     /// A chain with one funded operator, and a token that sends whoever calls it the value of the first word of calldata
     /// (an event only), or reverts when there is no calldata.
     async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--no-mining", "--order", "fifo", "--chain-id", "1337"]).try_spawn().unwrap();
+        let anvil = Anvil::at(find_anvil().unwrap()).args(["--no-mining", "--order", "fifo", "--chain-id", "1337"]).try_spawn().unwrap();
         let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(anvil.endpoint_url()).erased();
         let operators = Operators::new(vec![OperatorKey::from(key_from_hex(&format!("{:064x}", 0xc0ffee)).unwrap())], U256::ZERO).unwrap();
         for address in [operators.addresses()[0], key_from_hex(RIVAL).unwrap().address()] {

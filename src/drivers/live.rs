@@ -27,7 +27,7 @@ use alloy::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 use tokio::sync::mpsc;
@@ -98,7 +98,7 @@ impl LiveSink {
         let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
         for bundle in due {
             let number = bundle.bundle.target_block();
-            if !blocks.contains_key(&number) {
+            if let Entry::Vacant(unread) = blocks.entry(number) {
                 let block = match self.block(number).await {
                     Ok(block) => block,
                     Err(error) => {
@@ -106,7 +106,7 @@ impl LiveSink {
                         None
                     }
                 };
-                blocks.insert(number, block);
+                unread.insert(block);
             }
             let Some(Some(block)) = blocks.get(&number) else {
                 self.in_flight.push(bundle);

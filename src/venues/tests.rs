@@ -62,7 +62,7 @@ fn nowhere() -> View {
             blob_gas_used: 0,
             receipts_root: B256::ZERO,
         };
-        Fork::start(&provider, head, ForkOptions::default()).view()
+        Fork::start(&provider, head, ForkOptions::default()).unwrap().view()
     });
     VIEW.clone()
 }

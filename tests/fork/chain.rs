@@ -12,14 +12,10 @@ use alloy::{
 use eyre::{Result, WrapErr, eyre};
 use harrier::{
     chain::Head,
+    devnet::find_anvil,
     fork::{ChainRules, Facet, Fork, ForkOptions, Hardfork, SimTx, View},
 };
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 pub(crate) const CHAIN_ID: u64 = 31337;
 pub(crate) const FEE_RECIPIENT: Address = address!("00000000000000000000000000000000bea70001");
@@ -43,22 +39,6 @@ pub(crate) struct Receipt {
     pub(crate) logs: Vec<Log>,
 }
 
-fn anvil_path() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return Ok(path.into());
-    }
-    let os = match std::env::consts::OS {
-        "macos" => "darwin",
-        "windows" => "win32",
-        other => other,
-    };
-    let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
-    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{machine}/bin"));
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    let candidates = std::iter::once(packaged).chain(on_path).map(|folder| folder.join(format!("anvil{}", std::env::consts::EXE_SUFFIX)));
-    candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| eyre!("no anvil: run `make setup`, set HARRIER_ANVIL, or put anvil on the PATH"))
-}
-
 pub(crate) fn connect(url: &str) -> Result<DynProvider<AnyNetwork>> {
     Ok(ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased())
 }
@@ -69,7 +49,7 @@ impl Chain {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Result<Self> {
-        let path = anvil_path()?;
+        let path = find_anvil()?;
         let standard = ["--no-mining", "--order", "fifo", "--hardfork", "osaka", "--enable-tx-gas-limit", "--block-base-fee-per-gas", "1000000000"];
         let anvil = Anvil::at(&path).args(standard).args(arguments).try_spawn().wrap_err_with(|| format!("{}", path.display()))?;
         let provider = connect(&anvil.endpoint())?;

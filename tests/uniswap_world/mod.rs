@@ -22,13 +22,11 @@ use alloy::{
 };
 use harrier::{
     chain::Head,
+    devnet::{find_anvil, solidity_folder},
     fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, TargetBlock, TxStatus, View},
     venues::{Route, UniswapV3Pool},
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 sol! {
     #[sol(rpc)]
@@ -130,26 +128,8 @@ pub struct World {
     head: Head,
 }
 
-fn solidity() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("solidity")
-}
-
-fn anvil_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return path.into();
-    }
-    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "anvil-linux-amd64",
-        ("linux", _) => "anvil-linux-arm64",
-        ("macos", "x86_64") => "anvil-darwin-amd64",
-        _ => "anvil-darwin-arm64",
-    };
-    let path = solidity().join("node_modules/@foundry-rs").join(package).join("bin/anvil");
-    if path.is_file() { path } else { "anvil".into() }
-}
-
 fn artifact(path: &str, field: &str) -> Bytes {
-    let path = solidity().join(path);
+    let path = solidity_folder().join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; `npm ci` in solidity/ brings the packages", path.display()));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     hex::decode(json[field].as_str().unwrap()).unwrap().into()
@@ -168,7 +148,7 @@ fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
 
 impl World {
     pub async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
+        let anvil = Anvil::at(find_anvil().unwrap()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
         let key: PrivateKeySigner = anvil.keys()[0].clone().into();
         let (trader, wallet) = (key.address(), EthereumWallet::from(key));
         let provider = ProviderBuilder::new().network::<AnyNetwork>().wallet(wallet.clone()).connect_http(anvil.endpoint_url()).erased();
@@ -354,7 +334,7 @@ impl World {
 
     /// The state as it is now.
     pub async fn view(&self) -> View {
-        Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).view()
+        Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).unwrap().view()
     }
 
     /// The block after the set-up.
