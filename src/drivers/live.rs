@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     chain::PendingTx,
+    config::TX_GAS_CAP,
     engine::{Batch, Outcome, Sender},
     executor,
     fork::{SimTx, TxStatus},
@@ -34,7 +35,7 @@ use tokio::sync::mpsc;
 
 /// Wei that a free operator must be able to spend on gas at least: the largest transaction at the target block's base fee.
 fn needed(session: &Session) -> U256 {
-    U256::from(session.target_block().base_fee).saturating_mul(U256::from(crate::relay::MAX_TX_GAS))
+    U256::from(session.target_block().base_fee).saturating_mul(U256::from(TX_GAS_CAP))
 }
 
 /// Sends what the engine found.

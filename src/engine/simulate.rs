@@ -2,6 +2,7 @@
 
 use super::{Engine, EngineError, Simulated, Work, compose};
 use crate::{
+    config::TX_GAS_CAP,
     executor,
     fork::{ForkError, ReadSet, SimTx, TxStatus, View},
     plan::{Skip, SkipReason, TxPlan},
@@ -12,9 +13,6 @@ use alloy::{
     primitives::{Address, Signature, TxKind, U256},
 };
 use std::sync::Arc;
-
-/// Most gas of one transaction since Osaka (EIP-7825).
-pub(super) const TX_GAS_CAP: u64 = 16_777_216;
 
 /// Most gas by which 32 other bytes of calldata, zero against non-zero, can change a transaction (EIP-7623).
 const PROMISE_GAS: u64 = 32 * 40;

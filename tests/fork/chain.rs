@@ -3,7 +3,7 @@
 use alloy::{
     consensus::{SignableTransaction, Transaction, TxEip1559, TxEip7702, TxEnvelope, transaction::Recovered},
     eips::{BlockId, BlockNumberOrTag, Encodable2718, eip7702::Authorization},
-    network::{AnyNetwork, BlockResponse, TxSignerSync},
+    network::{AnyNetwork, TxSignerSync},
     node_bindings::{Anvil, AnvilInstance},
     primitives::{Address, B256, Bytes, Log, TxKind, U256, address},
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -11,7 +11,7 @@ use alloy::{
 };
 use eyre::{Result, WrapErr, eyre};
 use harrier::{
-    chain::Head,
+    chain::{Head, head_of},
     devnet::find_anvil,
     fork::{ChainRules, Facet, Fork, ForkOptions, Hardfork, SimTx, View},
 };
@@ -67,7 +67,7 @@ impl Chain {
         self.provider.client().request(method, parameters).await.wrap_err(method)
     }
 
-    pub(crate) fn rules() -> ChainRules {
+    pub(crate) const fn rules() -> ChainRules {
         ChainRules::fixed(CHAIN_ID, 12, Hardfork::Osaka)
     }
 
@@ -81,21 +81,7 @@ impl Chain {
 
     pub(crate) async fn head_at(&self, at: BlockId) -> Result<Head> {
         let block = self.provider.get_block(at).await?.ok_or_else(|| eyre!("no block {at:?}"))?;
-        let header = block.header();
-        Ok(Head {
-            number: header.number,
-            hash: header.hash,
-            parent_hash: header.parent_hash,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee_per_gas.unwrap_or_default(),
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.beneficiary,
-            prev_randao: header.mix_hash.unwrap_or_default(),
-            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-            receipts_root: header.receipts_root,
-        })
+        Ok(head_of(&block.header)?)
     }
 
     pub(crate) async fn fork(&self) -> Result<Fork> {
@@ -219,7 +205,7 @@ impl Chain {
 }
 
 /// The tag as a block id, for blocks by number.
-pub(crate) fn number(number: u64) -> BlockId {
+pub(crate) const fn number(number: u64) -> BlockId {
     BlockId::Number(BlockNumberOrTag::Number(number))
 }
 

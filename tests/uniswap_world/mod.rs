@@ -21,7 +21,7 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use harrier::{
-    chain::Head,
+    chain::{Head, head_of},
     devnet::{find_anvil, solidity_folder},
     fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, TargetBlock, TxStatus, View},
     venues::{Route, UniswapV3Pool},
@@ -315,21 +315,7 @@ impl World {
 
     async fn read_head(&self) -> Head {
         let block = self.provider.get_block(alloy::eips::BlockId::latest()).await.unwrap().unwrap();
-        let header = &block.header;
-        Head {
-            number: header.number,
-            hash: header.hash,
-            parent_hash: header.parent_hash,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee_per_gas.unwrap(),
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.beneficiary,
-            prev_randao: header.mix_hash.unwrap_or_default(),
-            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-            receipts_root: header.receipts_root,
-        }
+        head_of(&block.header).unwrap()
     }
 
     /// The state as it is now.
