@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 a demo scenario or check did not hold.
 
+mod demo;
 mod devnet;
 mod dry_run;
 mod executor;
@@ -34,6 +35,8 @@ enum Command {
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
     Devnet(devnet::Args),
+    /// Liquidations live on a local chain: every scenario, and what came of it.
+    Demo(demo::Args),
 }
 
 /// A configuration file, or the default of the folder.
@@ -76,6 +79,7 @@ impl Cli {
             Command::Positions(args) => positions::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

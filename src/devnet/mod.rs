@@ -20,6 +20,7 @@ pub mod front;
 mod hands;
 mod node;
 pub mod people;
+pub mod rehearsal;
 pub mod relay;
 mod report;
 mod searcher;

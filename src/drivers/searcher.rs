@@ -193,7 +193,7 @@ impl<S: Sink> Searcher<S> {
             }
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(self.sink),
+                () = told(&mut stop) => return Ok(self.sink),
                 event = heads.next() => match event {
                     Some(event) => self.head(event?, &mut heads).await?,
                     None => return Err(SearchError::Ended),
@@ -312,6 +312,12 @@ impl<S: Sink> Searcher<S> {
         self.tell(Event::Trigger { outcome: Arc::clone(&outcome), sent });
         Ok(Ran::Done(outcome))
     }
+}
+
+/// Waits until somebody says stop, or nobody can any more.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone has no other wish than to stop.
+    let _said_or_gone = stop.wait_for(|stop| *stop).await.map(drop);
 }
 
 async fn next_pending(pending: &mut Option<PendingStream>) -> Option<Result<PendingEvent, ChainError>> {

@@ -1,0 +1,66 @@
+//! `harrier demo`: liquidations live on a local chain, scene by scene.
+
+use super::{Failure, print, setup};
+use crate::{
+    config::LogFormat,
+    devnet::{
+        DevnetConfig, Seed,
+        rehearsal::{Accounts, SceneResult, Stage},
+    },
+};
+use alloy::primitives::{I256, U256};
+
+/// Arguments of `harrier demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only scenes whose names begin with one of these, for example `thread` or `thread-a,thread-e`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// One JSON object with everything at the end, and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    setup::logging("error", LogFormat::Text)?;
+    let folder = tempfile::tempdir().map_err(Failure::from_error)?;
+    let say = |text: &str| {
+        if !args.json {
+            print::line(text);
+        }
+    };
+    say("Harrier demo: a local chain with the real Morpho Blue, Uniswap V3 and WETH9, 300 borrowers, and a searcher that follows it.\n");
+    let stage = Stage::set(DevnetConfig { seed: Some(Seed::default()), ..DevnetConfig::default() }, folder.path()).await.map_err(Failure::from_error)?;
+    let contracts = stage.devnet.contracts();
+    say(&format!("chain     {} at block {}, {}", stage.devnet.chain_id(), stage.devnet.head().number, stage.devnet.http_url()));
+    say(&format!("morpho    {} with {} markets", contracts.morpho, contracts.markets.len()));
+    say(&format!("executor  {}\n", stage.executor));
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.starts_with(only.as_str()));
+    let (accounts, _) = stage.play(folder.path(), wanted, |scene| tell(scene, args.json)).await.map_err(Failure::from_error)?;
+    if args.json {
+        print::json(&accounts);
+    } else {
+        print_accounts(&accounts);
+    }
+    if accounts.all_ok() { Ok(()) } else { Err(Failure::NotHeld) }
+}
+
+fn tell(scene: &SceneResult, json: bool) {
+    if !json {
+        print::line(format!("{} {:<9} {}\n            {}", if scene.ok { "ok  " } else { "FAIL" }, scene.name, scene.expected, scene.got));
+    }
+}
+
+fn print_accounts(accounts: &Accounts) {
+    print::line(format!("\nlanded {}  lost {}  skipped {}  in {} s", accounts.landed, accounts.lost, accounts.skipped, accounts.seconds));
+    print::line(format!("predicted  {} ether", signed_ether(&accounts.predicted_profit_wei)));
+    print::line(format!("realised   {} ether", signed_ether(&accounts.realised_profit_wei)));
+    print::line(format!("largest error of a bundle  {} wei", accounts.max_error_wei));
+}
+
+fn signed_ether(wei: &str) -> String {
+    let wei: I256 = wei.parse().unwrap_or_default();
+    let sign = if wei.is_negative() { "-" } else { "" };
+    let size: U256 = wei.unsigned_abs();
+    format!("{sign}{}", print::ether(size))
+}

@@ -1,0 +1,91 @@
+//! The end of a rehearsal: the ledger's totals, and whether they agree with the chain.
+
+use super::{RehearsalError, SceneResult, Stage};
+use crate::{
+    drivers::Decided,
+    ledger::{Ledger, Outcome, Summary},
+};
+use alloy::primitives::{I256, U256};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Totals of a rehearsal: the last object of `harrier demo --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Accounts {
+    /// Scenes in order.
+    pub scenarios: Vec<SceneResult>,
+    /// Bundles that landed.
+    pub landed: u64,
+    /// Bundles that somebody else beat.
+    pub lost: u64,
+    /// Skips of all reasons.
+    pub skipped: u64,
+    /// Predicted profit of what landed, in wei.
+    pub predicted_profit_wei: String,
+    /// Realised profit of what landed, in wei.
+    pub realised_profit_wei: String,
+    /// The largest difference for one bundle, in wei.
+    pub max_error_wei: String,
+    /// How long it took.
+    pub seconds: u64,
+}
+
+impl Accounts {
+    /// The totals of scenes and of the ledgers behind them.
+    #[must_use]
+    pub fn of(scenarios: Vec<SceneResult>, summaries: &[Summary], took: Duration) -> Self {
+        let sum = |pick: fn(&Summary) -> I256| summaries.iter().map(pick).fold(I256::ZERO, I256::saturating_add).to_string();
+        Self {
+            scenarios,
+            landed: summaries.iter().map(|summary| summary.landed).sum(),
+            lost: summaries.iter().map(|summary| summary.lost).sum(),
+            skipped: summaries.iter().flat_map(|summary| summary.skipped.values()).sum(),
+            predicted_profit_wei: sum(|summary| summary.predicted_profit_wei),
+            realised_profit_wei: sum(|summary| summary.realised_profit_wei),
+            max_error_wei: summaries.iter().map(|summary| summary.max_error_wei).max().unwrap_or_default().to_string(),
+            seconds: took.as_secs(),
+        }
+    }
+
+    /// Whether every scene went as expected.
+    #[must_use]
+    pub fn all_ok(&self) -> bool {
+        self.scenarios.iter().all(|scene| scene.ok)
+    }
+}
+
+/// Compares a ledger with the chain: the treasury holds what landed bundles brought, the executor holds nothing.
+pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Ledger, decided: &[Decided]) -> Result<(SceneResult, Summary), RehearsalError> {
+    let summary = ledger.summary().await?;
+    let mut booked = I256::ZERO;
+    let mut unexplained = 0_usize;
+    for one in decided {
+        let Outcome::Landed(realised) = &one.outcome else { continue };
+        let gas = U256::from(realised.gas_used).saturating_mul(U256::from(realised.inputs.base_fee));
+        booked = booked.saturating_add(realised.profit_wei).saturating_add(I256::try_from(gas).unwrap_or(I256::MAX));
+        if one.explanation.as_ref().is_some_and(crate::ledger::Explanation::is_alarm) {
+            unexplained += 1;
+        }
+    }
+    let treasury = stage.devnet.balance_of("WETH", stage.receiver).await?.saturating_sub(before);
+    let mut left = Vec::new();
+    for symbol in stage.devnet.contracts().tokens.keys() {
+        let held = stage.devnet.balance_of(symbol, stage.executor).await?;
+        if !held.is_zero() {
+            left.push(format!("{held} {symbol}"));
+        }
+    }
+    let equal = I256::try_from(treasury).unwrap_or(I256::MAX) == booked;
+    let ok = equal && left.is_empty() && unexplained == 0 && summary.unfinished == 0;
+    let result = SceneResult {
+        name: name.to_owned(),
+        expected: "the ledger equals the treasury to the wei, every difference has an input behind it, the executor is empty".to_owned(),
+        got: format!(
+            "booked {booked} wei before gas, the treasury gained {treasury}; {unexplained} unexplained; {} unfinished; the executor holds {}",
+            summary.unfinished,
+            if left.is_empty() { "nothing".to_owned() } else { left.join(", ") }
+        ),
+        ok,
+    };
+    Ok((result, summary))
+}
