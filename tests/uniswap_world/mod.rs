@@ -115,7 +115,7 @@ sol! {
 }
 
 /// Who holds everything and trades.
-pub struct World {
+pub(crate) struct World {
     _anvil: AnvilInstance,
     provider: DynProvider<AnyNetwork>,
     wallet: EthereumWallet,
@@ -136,7 +136,7 @@ fn artifact(path: &str, field: &str) -> Bytes {
 }
 
 /// The probe's runtime code.
-pub fn probe_code() -> Bytes {
+pub(crate) fn probe_code() -> Bytes {
     artifact("artifacts/Probe.json", "deployedBytecode")
 }
 
@@ -147,7 +147,7 @@ fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let anvil = Anvil::at(find_anvil().unwrap()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
         let key: PrivateKeySigner = anvil.keys()[0].clone().into();
         let (trader, wallet) = (key.address(), EthereumWallet::from(key));
@@ -270,20 +270,20 @@ impl World {
         }
     }
 
-    pub fn tokens(&self) -> [Address; 4] {
+    pub(crate) const fn tokens(&self) -> [Address; 4] {
         self.tokens
     }
 
-    pub fn factory(&self) -> Address {
+    pub(crate) const fn factory(&self) -> Address {
         self.factory
     }
 
-    pub fn second_factory(&self) -> Address {
+    pub(crate) const fn second_factory(&self) -> Address {
         self.second_factory
     }
 
     /// One whole token.
-    pub fn unit(&self, token: Address) -> U256 {
+    pub(crate) fn unit(&self, token: Address) -> U256 {
         let [weth, wbtc, usdc, dai] = self.tokens;
         let decimals = if token == wbtc {
             8
@@ -309,7 +309,7 @@ impl World {
         self.unit(token) * U256::from(dollars) / U256::from(price)
     }
 
-    pub async fn mint(&self, token: Address, to: Address, amount: U256) {
+    pub(crate) async fn mint(&self, token: Address, to: Address, amount: U256) {
         self.act(token, Token::mintCall { to, amount }, U256::ZERO).await;
     }
 
@@ -319,12 +319,12 @@ impl World {
     }
 
     /// The state as it is now.
-    pub async fn view(&self) -> View {
+    pub(crate) async fn view(&self) -> View {
         Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).unwrap().view()
     }
 
     /// The block after the set-up.
-    pub fn block(&self) -> TargetBlock {
+    pub(crate) fn block(&self) -> TargetBlock {
         TargetBlock::after(&self.head, &ChainRules::fixed(31_337, 12, Hardfork::Osaka))
     }
 
@@ -357,11 +357,11 @@ impl World {
         Swapper::exactInputSingleCall { params }
     }
 
-    pub async fn swap_exact_in(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+    pub(crate) async fn swap_exact_in(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
         self.swap(token_in, token_out, self.exact_input(pool, token_in, token_out, amount)).await
     }
 
-    pub async fn swap_exact_out(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+    pub(crate) async fn swap_exact_out(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
         let params = ExactOutputSingleParams {
             tokenIn: token_in,
             tokenOut: token_out,
@@ -375,7 +375,7 @@ impl World {
         self.swap(token_in, token_out, Swapper::exactOutputSingleCall { params }).await
     }
 
-    pub async fn swap_path(&self, route: &Route) -> (U256, U256) {
+    pub(crate) async fn swap_path(&self, route: &Route) -> (U256, U256) {
         let (token_in, token_out) = ends(route);
         let params = ExactInputParams {
             path: path(route).concat().into(),
@@ -387,7 +387,7 @@ impl World {
         self.swap(token_in, token_out, Swapper::exactInputCall { params }).await
     }
 
-    pub async fn swap_path_exact_out(&self, route: &Route) -> (U256, U256) {
+    pub(crate) async fn swap_path_exact_out(&self, route: &Route) -> (U256, U256) {
         let (token_in, token_out) = ends(route);
         let backwards: Vec<_> = path(route).into_iter().rev().collect();
         let params = ExactOutputParams {
@@ -401,7 +401,7 @@ impl World {
     }
 
     /// Runs a signed swap on a view, as a pending transaction would be.
-    pub async fn execute_swap(&self, view: &View, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Arc<Layer> {
+    pub(crate) async fn execute_swap(&self, view: &View, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Arc<Layer> {
         let block = self.block();
         let nonce = self.provider.get_transaction_count(self.trader).await.unwrap();
         let request = TransactionRequest::default()
