@@ -10,10 +10,10 @@ use alloy::{
     rpc::types::{TransactionReceipt, TransactionRequest},
 };
 use harrier::{
+    devnet::find_anvil,
     executor::{self, ExecutorConfig, GainedLog, Revert},
     plan::{Step, TxPlan},
 };
-use std::path::{Path, PathBuf};
 
 const OWNER: Address = address!("00000000000000000000000000000000000a11ce");
 const RECEIVER: Address = address!("0000000000000000000000000000000000007ea5");
@@ -27,16 +27,6 @@ const ETHER: U256 = uint!(1000000000000000000_U256);
 /// Sends one ether to whoever calls.
 const FAUCET_CODE: Bytes = bytes!("5f5f5f5f670de0b6b3a7640000335af100");
 
-/// `HARRIER_ANVIL`, or the installed package.
-fn anvil_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return path.into();
-    }
-    let os = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{arch}/bin/anvil"))
-}
-
 struct Chain {
     _anvil: AnvilInstance,
     provider: DynProvider,
@@ -46,7 +36,7 @@ struct Chain {
 
 impl Chain {
     async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--auto-impersonate", "--chain-id", "1337"]).try_spawn().unwrap();
+        let anvil = Anvil::at(find_anvil().unwrap()).args(["--auto-impersonate", "--chain-id", "1337"]).try_spawn().unwrap();
         let provider = ProviderBuilder::new().connect_http(anvil.endpoint_url()).erased();
         for who in [OWNER, OPERATOR, FAUCET] {
             provider.anvil_set_balance(who, ETHER * U256::from(100)).await.unwrap();

@@ -2,40 +2,32 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what it expects")]
 
 use alloy::{
+    consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
     eips::Encodable2718,
     network::AnyNetwork,
     node_bindings::{Anvil, AnvilInstance},
-    primitives::{Address, B256, Bytes, U256, address, keccak256},
+    primitives::{Address, B256, Bytes, Signature, U256, address, keccak256},
     providers::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi},
     sol,
     sol_types::SolEvent,
 };
-use harrier::relay::{
-    BlockFacts, BlockSource, Bundle, Fees, LogPattern, NodeBlocks, OperatorKey, Operators, Outcome, Realised, SealedTx, TxTemplate, Watch, gas_limit,
-    key_from_hex, placeholder, watch_inclusion, worst_base_fee,
+use harrier::{
+    devnet::find_anvil,
+    relay::{
+        BlockFacts, BlockSource, Bundle, Lease, LogPattern, NodeBlocks, OperatorKey, Operators, Outcome, Realised, SealedTx, Watch, key_from_hex,
+        watch_inclusion,
+    },
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 const SOON: Duration = Duration::from_secs(10);
+const TIP: u128 = 1_000_000_000;
 const TOKEN: Address = address!("00000000000000000000000000000000000070c3");
 const SAFE: Address = address!("000000000000000000000000000000000000005a");
 const RIVAL: &str = "0x00000000000000000000000000000000000000000000000000000000000000ee";
 
 sol! {
     event Transfer(address indexed from, address indexed to, uint256 value);
-}
-
-/// `HARRIER_ANVIL`, or the installed package.
-fn anvil_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return path.into();
-    }
-    let os = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{arch}/bin/anvil"))
 }
 
 struct Chain {
@@ -49,7 +41,7 @@ impl Chain {
     /// A chain with one funded operator, and a token that sends whoever calls it the value of the first word of calldata
     /// (an event only), or reverts when there is no calldata.
     async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--no-mining", "--order", "fifo", "--chain-id", "1337"]).try_spawn().unwrap();
+        let anvil = Anvil::at(find_anvil().unwrap()).args(["--no-mining", "--order", "fifo", "--chain-id", "1337"]).try_spawn().unwrap();
         let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(anvil.endpoint_url()).erased();
         let operators = Operators::new(vec![OperatorKey::from(key_from_hex(&format!("{:064x}", 0xc0ffee)).unwrap())], U256::ZERO).unwrap();
         for address in [operators.addresses()[0], key_from_hex(RIVAL).unwrap().address()] {
@@ -70,17 +62,26 @@ impl Chain {
         self.operators.sync(operator, nonce, balance).unwrap().previous_nonce
     }
 
-    async fn template(&self, input: Bytes) -> TxTemplate {
+    /// A call of the token for the next block, without a nonce.
+    async fn call(&self, input: Bytes) -> TxEip1559 {
         let number = self.provider.get_block_number().await.unwrap();
-        let head = self.blocks.block(number).await.unwrap().unwrap().head;
-        let base_fee = worst_base_fee(head.base_fee, head.gas_limit, 1).unwrap();
-        TxTemplate {
+        let base_fee = self.blocks.block(number).await.unwrap().unwrap().head.base_fee;
+        TxEip1559 {
             chain_id: 1_337,
-            to: TOKEN,
+            gas_limit: 75_000,
+            max_fee_per_gas: u128::from(base_fee) * 2 + TIP,
+            max_priority_fee_per_gas: TIP,
+            to: TOKEN.into(),
             input,
-            gas_limit: gas_limit(60_000, head.gas_limit).unwrap(),
-            fees: Fees::for_target(base_fee, 1_000_000_000).unwrap(),
+            ..TxEip1559::default()
         }
+    }
+
+    /// The call with a nonce of the lease, as the engine runs it and as the operator signs it.
+    async fn seal(&self, lease: &Lease, nonce: u64, call: &TxEip1559) -> SealedTx {
+        let unsigned = Signature::new(U256::ONE, U256::ONE, false);
+        let simulated = Recovered::new_unchecked(TxEip1559 { nonce, ..call.clone() }.into_signed(unsigned).into(), lease.address());
+        self.operators.seal_simulated(lease, &Arc::new(simulated)).await.unwrap()
     }
 
     /// Mines exactly these, in this order.
@@ -116,12 +117,11 @@ fn watch(bundle: &Bundle) -> Watch {
 #[tokio::test]
 async fn a_bundle_of_two_lands_and_is_paid() {
     let chain = Chain::start().await;
-    let template = chain.template(gain(70)).await;
-    let lease = chain.operators.lease(template.max_cost()).unwrap();
+    let call = chain.call(gain(70)).await;
+    let lease = chain.operators.lease(U256::from(call.gas_limit) * U256::from(call.max_fee_per_gas)).unwrap();
     let mut ours = Vec::new();
     for nonce in lease.nonces().take(2) {
-        let simulated = placeholder(template.unsigned(nonce), lease.address());
-        ours.push(chain.operators.seal_simulated(&lease, &simulated).await.unwrap());
+        ours.push(chain.seal(&lease, nonce, &call).await);
     }
     let target = chain.provider.get_block_number().await.unwrap() + 1;
     let bundle = Bundle::new(target, vec![], ours).unwrap();
@@ -132,7 +132,7 @@ async fn a_bundle_of_two_lands_and_is_paid() {
     let Outcome::Landed { block, txs } = &outcome else { panic!("{outcome:?}") };
     let places: Vec<(B256, u64)> = bundle.own_hashes().into_iter().zip(0..).collect();
     assert_eq!(txs.iter().map(|tx| (tx.hash, tx.index)).collect::<Vec<_>>(), places);
-    assert_eq!(txs[0].effective_gas_price, u128::from(block.base_fee) + 1_000_000_000, "the priority fee is paid in full, the headroom is not");
+    assert_eq!(txs[0].effective_gas_price, u128::from(block.base_fee) + TIP, "the priority fee is paid in full, the headroom is not");
     let assumed = BlockFacts { hash: None, ..block.clone() };
     assert_eq!(assumed.first_difference(block), None);
 
@@ -150,10 +150,10 @@ async fn a_bundle_of_two_lands_and_is_paid() {
 #[tokio::test]
 async fn missed_lost_and_reverted() {
     let chain = Chain::start().await;
-    let template = chain.template(gain(1)).await;
+    let call = chain.call(gain(1)).await;
     let lease = chain.operators.lease(U256::ZERO).unwrap();
     let target = chain.provider.get_block_number().await.unwrap() + 1;
-    let ours = chain.operators.seal(&lease, template.unsigned(lease.nonce())).await.unwrap();
+    let ours = chain.seal(&lease, lease.nonce(), &call).await;
     let missed = Bundle::new(target, vec![], vec![ours]).unwrap();
     chain.mine(&[]).await;
     assert_eq!(watch_inclusion(&chain.blocks, &watch(&missed), SOON).await.unwrap().unwrap().name(), "missed");
@@ -162,10 +162,10 @@ async fn missed_lost_and_reverted() {
 
     // A rival takes it in the next block.
     let rival = OperatorKey::from(key_from_hex(RIVAL).unwrap());
-    let theirs = SealedTx::sign(template.unsigned(0), &rival).await.unwrap();
+    let theirs = SealedTx::sign(call.clone(), &rival).await.unwrap();
     let lease = chain.operators.lease(U256::ZERO).unwrap();
     assert_eq!(lease.nonce(), 0);
-    let ours = chain.operators.seal(&lease, template.unsigned(lease.nonce())).await.unwrap();
+    let ours = chain.seal(&lease, lease.nonce(), &call).await;
     let lost = Bundle::new(target + 1, vec![], vec![ours]).unwrap();
     chain.mine(&[theirs.raw().clone()]).await;
     let outcome = watch_inclusion(&chain.blocks, &watch(&lost), SOON).await.unwrap().unwrap();
@@ -174,8 +174,8 @@ async fn missed_lost_and_reverted() {
     assert_eq!(keccak256(theirs.tx().inner().encoded_2718()), tx);
 
     // A relay that breaks its promise includes a reverting one.
-    let bad = chain.template(Bytes::new()).await;
-    let ours = chain.operators.seal(&lease, bad.unsigned(lease.nonce())).await.unwrap();
+    let bad = chain.call(Bytes::new()).await;
+    let ours = chain.seal(&lease, lease.nonce(), &bad).await;
     let reverted = Bundle::new(target + 2, vec![], vec![ours]).unwrap();
     chain.mine(reverted.raw_txs()).await;
     let outcome = watch_inclusion(&chain.blocks, &watch(&reverted), SOON).await.unwrap().unwrap();

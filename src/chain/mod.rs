@@ -25,6 +25,6 @@ pub use counters::{Counters, Counts};
 pub use error::{Advice, ChainError};
 pub use head::{Head, PendingTx};
 pub use heads::HeadStream;
-pub use node::{LogQuery, Node};
+pub use node::{LogQuery, Node, head_of};
 pub use pending::{PendingEvent, PendingLimits, PendingStream, Refusal};
 pub use window::{HeadEvent, WINDOW};

@@ -277,8 +277,8 @@ impl Node {
     }
 }
 
-/// What the searcher needs of a header.
-pub(super) fn head_of(header: &AnyRpcHeader) -> Result<Head, ChainError> {
+/// What the searcher needs of a header. [`ChainError::Inconsistent`] for a header without a base fee: chains without EIP-1559 are not supported.
+pub fn head_of(header: &AnyRpcHeader) -> Result<Head, ChainError> {
     let base_fee = header.base_fee_per_gas().ok_or_else(|| ChainError::Inconsistent {
         call: "header",
         detail: format!("block {} has no base fee; chains without EIP-1559 are not supported", header.number()),

@@ -94,7 +94,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 Some((ratio, row))
             })
             .collect();
-        rows.sort_by(|a, b| b.0.cmp(&a.0));
+        rows.sort_by_key(|(ratio, _)| std::cmp::Reverse(*ratio));
         for (_, row) in rows.iter().take(args.top) {
             if args.json {
                 print::json(row);

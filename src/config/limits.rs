@@ -40,8 +40,8 @@ pub struct RiskConfig {
     pub deny_borrowers: Vec<Address>,
 }
 
-/// The most gas of one transaction since Osaka.
-const TX_GAS_CAP: u64 = 16_777_216;
+/// The most gas of one transaction since Osaka (EIP-7825).
+pub const TX_GAS_CAP: u64 = 16_777_216;
 
 impl Default for RiskConfig {
     fn default() -> Self {

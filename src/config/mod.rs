@@ -21,6 +21,7 @@ mod limits;
 mod mistake;
 mod on_chain;
 mod reader;
+mod relays;
 mod secret;
 mod sections;
 mod value;
@@ -30,13 +31,14 @@ mod tests;
 
 pub use chain::{Activation, BaseFeeRule, ChainConfig, GasFeeRule, Hardfork, Roll, Submission};
 pub use environment::Environment;
-pub use limits::{EngineConfig, RiskConfig};
+pub use limits::{EngineConfig, RiskConfig, TX_GAS_CAP};
 pub use mistake::{ConfigError, Mistake, Problem};
 pub use on_chain::{OnChainError, check_on_chain};
+pub use relays::{CancelStyle, OptionalField, RelayConfig, UuidStyle};
 pub use secret::{KeyRef, Secret, SecretError, SecretRef, UrlRef};
 pub use sections::{
-    CancelStyle, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, OptionalField, ProtocolConfig, ProtocolKind,
-    RelayConfig, TokenConfig, Tokens, UniswapV3Config, UuidStyle, VenuesConfig,
+    ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, ProtocolConfig, ProtocolKind, TokenConfig, Tokens,
+    UniswapV3Config, VenuesConfig,
 };
 
 use alloy::primitives::Address;

@@ -56,7 +56,7 @@ pub fn solidity_folder() -> PathBuf {
 }
 
 /// The anvil to run: `HARRIER_ANVIL`, else the installed package, else the one on the path.
-pub(super) fn find() -> Result<PathBuf, AnvilError> {
+pub fn find_anvil() -> Result<PathBuf, AnvilError> {
     if let Some(path) = std::env::var_os("HARRIER_ANVIL").map(PathBuf::from) {
         return if path.is_file() { Ok(path) } else { Err(AnvilError::Override(path)) };
     }
@@ -88,7 +88,7 @@ fn packaged_name() -> Option<String> {
 
 /// Starts an anvil on a free port that mines only when told to.
 pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError> {
-    let path = find()?;
+    let path = find_anvil()?;
     let mut anvil = Anvil::at(&path)
         .chain_id(options.chain_id)
         .args(["--no-mining", "--order", "fifo", "--enable-tx-gas-limit", "--disable-min-priority-fee", "--disable-console-log"])

@@ -29,7 +29,7 @@ mod stage;
 mod story;
 mod trial;
 
-pub use anvil::{AnvilError, GENESIS_TIME, HARDFORK, solidity_folder};
+pub use anvil::{AnvilError, GENESIS_TIME, HARDFORK, find_anvil, solidity_folder};
 pub use artifacts::{Artifact, ArtifactError};
 pub use builder::BuildError;
 pub use chain::{Chain, ChainConfig, DevnetError};

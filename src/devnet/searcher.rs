@@ -68,7 +68,7 @@ fn identity() -> B256 {
     keccak256("harrier devnet relay identity")
 }
 
-fn text(value: impl ToString) -> Value {
+fn text(value: &(impl ToString + ?Sized)) -> Value {
     Value::String(value.to_string())
 }
 
@@ -85,20 +85,20 @@ fn table(facts: &ConfigFacts, searcher: &SearcherFacts<'_>) -> Table {
     let tokens: Table = contracts
         .tokens
         .values()
-        .map(|token| (token.symbol.clone(), section([("address", text(token.address)), ("decimals", Value::Integer(token.decimals.into()))])))
+        .map(|token| (token.symbol.clone(), section([("address", text(&token.address)), ("decimals", Value::Integer(token.decimals.into()))])))
         .collect();
     let weth = contracts.tokens.get("WETH").map_or(Address::ZERO, |token| token.address);
-    let mut executor = vec![("owner", text(format!("env:{OWNER}"))), ("profit_receiver", text(searcher.receiver))];
-    executor.extend(searcher.executor.map(|address| ("address", text(address))));
+    let mut executor = vec![("owner", text(&format!("env:{OWNER}"))), ("profit_receiver", text(&searcher.receiver))];
+    executor.extend(searcher.executor.map(|address| ("address", text(&address))));
     let relay = section([
         ("name", text("devnet")),
         ("url", text(&facts.relay_url)),
-        ("identity", text(format!("env:{IDENTITY}"))),
+        ("identity", text(&format!("env:{IDENTITY}"))),
         ("optional_fields", Value::Array(["timestamps", "reverting_tx_hashes", "dropping_tx_hashes", "replacement_uuid"].map(text).to_vec())),
     ]);
     let hardfork = section([("name", text(&facts.hardfork)), ("timestamp", number(0))]);
-    let morpho = section([("kind", text("morpho_blue")), ("contract", text(contracts.morpho)), ("from_block", number(contracts.morpho_since))]);
-    let uniswap = section([("factory", text(contracts.uniswap_factory))]);
+    let morpho = section([("kind", text("morpho_blue")), ("contract", text(&contracts.morpho)), ("from_block", number(contracts.morpho_since))]);
+    let uniswap = section([("factory", text(&contracts.uniswap_factory))]);
     [
         ("chain", section([("id", number(facts.chain_id)), ("hardforks", Value::Array(vec![hardfork]))])),
         ("node", section([("http", text(&facts.http_url)), ("ws", text(&facts.ws_url))])),
@@ -106,9 +106,9 @@ fn table(facts: &ConfigFacts, searcher: &SearcherFacts<'_>) -> Table {
         ("relays", Value::Array(vec![relay])),
         ("tokens", Value::Table(tokens)),
         ("protocols", section([("morpho_blue", morpho)])),
-        ("venues", section([("weth", text(weth)), ("uniswap_v3", uniswap)])),
-        ("flash", section([("morpho_blue", text(contracts.morpho))])),
-        ("ledger", section([("path", text(searcher.ledger.display()))])),
+        ("venues", section([("weth", text(&weth)), ("uniswap_v3", uniswap)])),
+        ("flash", section([("morpho_blue", text(&contracts.morpho))])),
+        ("ledger", section([("path", text(&searcher.ledger.display()))])),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     chain::PendingTx,
+    config::TX_GAS_CAP,
     engine::{Batch, Outcome, Sender},
     executor,
     fork::{SimTx, TxStatus},
@@ -27,14 +28,14 @@ use alloy::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 use tokio::sync::mpsc;
 
 /// Wei that a free operator must be able to spend on gas at least: the largest transaction at the target block's base fee.
 fn needed(session: &Session) -> U256 {
-    U256::from(session.target_block().base_fee).saturating_mul(U256::from(crate::relay::MAX_TX_GAS))
+    U256::from(session.target_block().base_fee).saturating_mul(U256::from(TX_GAS_CAP))
 }
 
 /// Sends what the engine found.
@@ -98,7 +99,7 @@ impl LiveSink {
         let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
         for bundle in due {
             let number = bundle.bundle.target_block();
-            if !blocks.contains_key(&number) {
+            if let Entry::Vacant(unread) = blocks.entry(number) {
                 let block = match self.block(number).await {
                     Ok(block) => block,
                     Err(error) => {
@@ -106,7 +107,7 @@ impl LiveSink {
                         None
                     }
                 };
-                blocks.insert(number, block);
+                unread.insert(block);
             }
             let Some(Some(block)) = blocks.get(&number) else {
                 self.in_flight.push(bundle);

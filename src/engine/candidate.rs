@@ -31,7 +31,7 @@ pub struct Simulated {
 impl Simulated {
     /// Gain after gas; negative figures are given as `None`.
     #[must_use]
-    pub fn profit_wei(&self) -> Option<U256> {
+    pub const fn profit_wei(&self) -> Option<U256> {
         self.gain.checked_sub(self.gas_wei)
     }
 }

@@ -60,12 +60,12 @@ pub(super) fn quote(
     let (inside, token, left) = match conversion {
         Conversion::SellAll if collateral == debt => (None, debt, terms.receives.checked_sub(terms.pays)),
         Conversion::SellAll => {
-            let route = router.best_exact_in(collateral, debt, terms.receives).map_err(route_skip)?;
+            let route = router.best_exact_in(collateral, debt, terms.receives).map_err(|error| route_skip(&error))?;
             let left = route.amount_out.checked_sub(terms.pays);
             (Some(route), debt, left)
         }
         Conversion::BuyDebt => {
-            let route = router.best_exact_out(collateral, debt, terms.pays).map_err(route_skip)?;
+            let route = router.best_exact_out(collateral, debt, terms.pays).map_err(|error| route_skip(&error))?;
             let left = terms.receives.checked_sub(route.amount_in);
             (Some(route), collateral, left)
         }
@@ -89,7 +89,7 @@ fn rest_route(router: &Router, inside: Option<&Route>, token: Address, weth: Add
     match beside {
         Some(Ok(route)) => Ok(route),
         Some(Err(RouteError::Fork(error))) => Err(error.into()),
-        Some(Err(_)) | None => router.best_exact_in(token, weth, left).map_err(wei_skip),
+        Some(Err(_)) | None => router.best_exact_in(token, weth, left).map_err(|error| wei_skip(&error)),
     }
 }
 
@@ -111,9 +111,9 @@ pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted,
         // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
         // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
         (Some(route), Conversion::SellAll) => {
-            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::Quoted).map_err(step_skip)?
+            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::Quoted).map_err(|error| step_skip(&error))?
         }
-        (Some(route), Conversion::BuyDebt) => route.steps_exact_out(quoted.terms.receives).map_err(step_skip)?,
+        (Some(route), Conversion::BuyDebt) => route.steps_exact_out(quoted.terms.receives).map_err(|error| step_skip(&error))?,
         (None, _) => Vec::new(),
     };
     let act = |kind, convert| {
@@ -129,7 +129,7 @@ pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted,
     };
     if let Some(route) = &quoted.rest {
         // Whatever is left, not what was quoted: nothing gained stays unsold.
-        steps.extend(route.steps_exact_in(Amount::Gained { cap: U256::MAX }, U256::ZERO, Carry::All).map_err(step_skip)?);
+        steps.extend(route.steps_exact_in(Amount::Gained { cap: U256::MAX }, U256::ZERO, Carry::All).map_err(|error| step_skip(&error))?);
     }
     let mut sweep = vec![settings.weth];
     let between = quoted.inside.iter().chain(&quoted.rest).flat_map(Route::between);
@@ -167,20 +167,20 @@ pub(super) fn pay_builder(plan: &mut TxPlan, weth: Address, payment: U256) {
     }
 }
 
-fn route_skip(error: RouteError) -> SimulationError {
+fn route_skip(error: &RouteError) -> SimulationError {
     match error.skip() {
         Some(skip) => skip.into(),
         None => EngineError::Unanswered(error.to_string()).into(),
     }
 }
 
-fn wei_skip(error: RouteError) -> SimulationError {
+fn wei_skip(error: &RouteError) -> SimulationError {
     match error.skip() {
         Some(skip) => Skip::new(SkipReason::Unpriced, skip.detail).into(),
         None => EngineError::Unanswered(error.to_string()).into(),
     }
 }
 
-fn step_skip(refusal: Refusal) -> Skip {
+fn step_skip(refusal: &Refusal) -> Skip {
     Skip::new(refusal.reason(), refusal.to_string())
 }

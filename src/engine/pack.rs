@@ -19,13 +19,14 @@ use crate::{
     plan::{Resource, Skip, SkipReason},
 };
 use alloy::primitives::{Address, U256, map::HashSet};
+use std::cmp::Reverse;
 
 /// Packs sized candidates into batches, best first.
 pub(super) fn pack(engine: &Engine, work: &Work<'_>, view: &View, mut sized: Vec<Sized>, outcome: &mut Outcome) -> Result<(), EngineError> {
-    sized.sort_by(|a, b| b.profit_wei.cmp(&a.profit_wei));
+    sized.sort_by_key(|sized| Reverse(sized.profit_wei));
     let sized = without_rivals(sized, outcome);
     let mut groups = group(engine, work, view, sized)?;
-    groups.sort_by_key(|group| std::cmp::Reverse(group.iter().fold(U256::ZERO, |sum, sized| sum.saturating_add(sized.profit_wei))));
+    groups.sort_by_key(|group| Reverse(group.iter().fold(U256::ZERO, |sum, sized| sum.saturating_add(sized.profit_wei))));
     while groups.len() > work.senders.len().max(1) {
         let Some(smallest) = groups.pop() else { break };
         if let Some(last) = groups.last_mut() {
@@ -39,7 +40,7 @@ pub(super) fn pack(engine: &Engine, work: &Work<'_>, view: &View, mut sized: Vec
             outcome.batches.push(batch);
         }
     }
-    outcome.batches.sort_by(|a, b| b.profit_wei.cmp(&a.profit_wei));
+    outcome.batches.sort_by_key(|batch| Reverse(batch.profit_wei));
     Ok(())
 }
 
@@ -81,7 +82,7 @@ fn group(engine: &Engine, work: &Work<'_>, view: &View, sized: Vec<Sized>) -> Re
             }
         }
         members.push(candidate);
-        members.sort_by(|a, b| b.profit_wei.cmp(&a.profit_wei));
+        members.sort_by_key(|sized| Reverse(sized.profit_wei));
         apart.push((facets, members));
         groups = apart;
     }
@@ -122,8 +123,11 @@ fn batch(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, group: V
         return Ok(None);
     }
     let alone = shape != BatchShape::Merged;
+    // A chain that ended early leaves the rest for the next trigger: refused with its reason, never counted.
+    let taken = if alone { txs.len() } else { standing.len() };
     let candidates = standing
         .into_iter()
+        .take(taken)
         .enumerate()
         .map(|(place, standing)| {
             // In a chain each has its own final figures, in a merged transaction only the sum is exact.

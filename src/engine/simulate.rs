@@ -2,6 +2,7 @@
 
 use super::{Engine, EngineError, Simulated, Work, compose};
 use crate::{
+    config::TX_GAS_CAP,
     executor,
     fork::{ForkError, ReadSet, SimTx, TxStatus, View},
     plan::{Skip, SkipReason, TxPlan},
@@ -12,9 +13,6 @@ use alloy::{
     primitives::{Address, Signature, TxKind, U256},
 };
 use std::sync::Arc;
-
-/// Most gas of one transaction since Osaka (EIP-7825).
-pub(super) const TX_GAS_CAP: u64 = 16_777_216;
 
 /// Most gas by which 32 other bytes of calldata, zero against non-zero, can change a transaction (EIP-7623).
 const PROMISE_GAS: u64 = 32 * 40;
@@ -124,7 +122,10 @@ impl Engine {
             TxStatus::Reverted => {
                 return Err(Skip::new(SkipReason::SimulationReverted, executor::explain_revert(&outcome.output)).into());
             }
-            TxStatus::Halted(reason) => return Err(Skip::new(SkipReason::SimulationReverted, reason.clone()).into()),
+            TxStatus::Halted(reason) => {
+                tracing::debug!(%reason, trace = view.trace(work.block, txs).unwrap_or_default(), ?plan, "a plan halted");
+                return Err(Skip::new(SkipReason::SimulationReverted, reason.clone()).into());
+            }
         }
         let gain = executor::decode_gain(&outcome.output)
             .map_err(|error| Skip::new(SkipReason::SimulationReverted, format!("the executor answers nothing readable: {error}")))?;

@@ -19,6 +19,7 @@ use crate::{
 use alloy::primitives::U256;
 use parking_lot::Mutex;
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -108,7 +109,7 @@ impl Sizing<'_> {
                 Err(error) => return Err(error),
             }
         }
-        ranked.sort_by(|a, b| b.gain.cmp(&a.gain));
+        ranked.sort_by_key(|quoted| Reverse(quoted.gain));
         let mut best: Option<(Found, FundingChoice)> = None;
         for quoted in ranked {
             for funding in self.funding_choices(&quoted)? {

@@ -63,7 +63,8 @@ impl Fork {
         let provider = timed(provider, options.timeout);
         let thread = MissThread::start().map_err(ForkError::Thread)?;
         let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
-        let first = Generation::new(head.clone(), Store::default(), Some(MissBackend::spawn(&thread, &provider, head.hash)));
+        let backend = MissBackend::spawn(&thread, &provider, head.hash);
+        let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
             provider,
             thread,

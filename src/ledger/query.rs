@@ -9,7 +9,7 @@ use alloy::primitives::{I256, U256};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Adds without wrapping; a ledger whose total does not fit 256 bits is nobody's.
-fn add(total: &mut I256, amount: I256) {
+const fn add(total: &mut I256, amount: I256) {
     *total = total.saturating_add(amount);
 }
 

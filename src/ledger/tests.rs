@@ -61,7 +61,8 @@ fn the_first_differing_input_is_named_and_none_is_an_alarm() {
     let compare = |realised: &Inputs, profit: i64| explain_difference((&same, wei(10)), (realised, wei(profit)));
     assert_eq!(compare(&same, 10), Explanation { differing_input: None, profit_differs: false });
     assert!(compare(&same, 9).is_alarm());
-    let changes: [(InputName, fn(&mut Inputs)); 5] = [
+    type Change = fn(&mut Inputs);
+    let changes: [(InputName, Change); 5] = [
         (InputName::TransactionsInFront, |inputs| inputs.in_front.clear()),
         (InputName::FeeRecipient, |inputs| inputs.fee_recipient = Address::ZERO),
         (InputName::BaseFee, |inputs| inputs.base_fee = 8),

@@ -26,7 +26,7 @@ pub struct LogSource {
 }
 
 /// Something that exists and has to be read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Found {
     /// A market.
     Market(MarketId),

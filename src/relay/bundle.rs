@@ -253,22 +253,23 @@ pub fn replacement_uuid(identity: Address, job: B256, target_block: u64) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::{CancelStyle, OperatorKey, ThrowAwayKey, key_from_hex};
+    use crate::relay::{CancelStyle, OperatorKey, key_from_hex, transaction::fixtures};
     use alloy::{
         consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEnvelope, transaction::Recovered},
         primitives::{Signature, TxKind, U256, address, b256},
+        signers::local::PrivateKeySigner,
     };
 
     fn tx(nonce: u64) -> TxEip1559 {
         TxEip1559 { chain_id: 1, nonce, gas_limit: 21_000, to: TxKind::Call(Address::repeat_byte(9)), ..TxEip1559::default() }
     }
 
-    fn sealed(key: &ThrowAwayKey, nonce: u64) -> SealedTx {
-        key.seal(tx(nonce)).unwrap()
+    fn sealed(key: &PrivateKeySigner, nonce: u64) -> SealedTx {
+        fixtures::sealed(tx(nonce), key)
     }
 
     fn pending(nonce: u64) -> PendingTx {
-        PendingTx { tx: Arc::clone(ThrowAwayKey::random().seal(tx(nonce)).unwrap().tx()) }
+        PendingTx { tx: Arc::clone(sealed(&PrivateKeySigner::random(), nonce).tx()) }
     }
 
     fn relay(dropping: bool) -> Capabilities {
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_trigger_stands_in_front_and_only_it_may_be_dropped() {
-        let key = ThrowAwayKey::random();
+        let key = PrivateKeySigner::random();
         let (before, trigger) = (pending(1), pending(2));
         let ours = sealed(&key, 0);
         let own = ours.hash();
@@ -315,21 +316,21 @@ mod tests {
         let blob = TxEip4844 { chain_id: 1, blob_versioned_hashes: vec![B256::repeat_byte(1)], ..TxEip4844::default() };
         let envelope = TxEnvelope::from(blob.into_signed(Signature::new(U256::ONE, U256::ONE, false)));
         let pending = PendingTx { tx: Arc::new(Recovered::new_unchecked(envelope, Address::ZERO)) };
-        let error = Bundle::new(7, vec![pending.clone()], vec![sealed(&ThrowAwayKey::random(), 0)]).unwrap_err();
+        let error = Bundle::new(7, vec![pending.clone()], vec![sealed(&PrivateKeySigner::random(), 0)]).unwrap_err();
         assert_eq!(error, BundleError::TriggerNotBundleable(pending.hash()));
         assert_eq!(error.skip().reason, SkipReason::TriggerNotBundleable);
     }
 
     #[test]
     fn limits_are_kept_to_the_last_one() {
-        let key = ThrowAwayKey::random();
+        let key = PrivateKeySigner::random();
         let many = |count: u64| Bundle::new(7, vec![pending(0)], (0..count).map(|nonce| sealed(&key, nonce)).collect());
         assert!(many(99).is_ok());
         assert_eq!(many(100).unwrap_err(), BundleError::TooManyTransactions(101));
         let empty = sealed(&key, 0).raw().len();
         let large = |bytes: usize| {
             let input = Bytes::from(vec![1_u8; bytes - empty - 6]);
-            Bundle::new(7, vec![], vec![key.seal(TxEip1559 { input, ..tx(0) }).unwrap()]).map(|bundle| bundle.raw_txs()[0].len())
+            Bundle::new(7, vec![], vec![fixtures::sealed(TxEip1559 { input, ..tx(0) }, &key)]).map(|bundle| bundle.raw_txs()[0].len())
         };
         assert!(large(MAX_BUNDLE_BYTES - 10).is_ok());
         let error = large(MAX_BUNDLE_BYTES + 20).unwrap_err();
@@ -340,7 +341,7 @@ mod tests {
 
     #[test]
     fn order_and_doubles_are_checked() {
-        let (key, other) = (ThrowAwayKey::random(), ThrowAwayKey::random());
+        let (key, other) = (PrivateKeySigner::random(), PrivateKeySigner::random());
         let build = |ours| Bundle::new(7, vec![], ours);
         assert!(build(vec![sealed(&key, 4), sealed(&other, 9), sealed(&key, 5)]).is_ok());
         let error = build(vec![sealed(&key, 4), sealed(&key, 6)]).unwrap_err();
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn windows_and_ids_are_sent_only_where_known() {
-        let bundle = Bundle::new(7, vec![], vec![sealed(&ThrowAwayKey::random(), 0)]).unwrap();
+        let bundle = Bundle::new(7, vec![], vec![sealed(&PrivateKeySigner::random(), 0)]).unwrap();
         let error = bundle.clone().with_timestamps(Some(5), Some(4)).unwrap_err();
         assert_eq!(error, BundleError::EmptyWindow { min: 5, max: 4 });
         let bundle = bundle.with_timestamps(Some(5), Some(5)).unwrap().with_replacement("id".into());

@@ -1,11 +1,12 @@
 //! The client against real sockets: an HTTP server that keeps what it got and answers as told, and bare TCP for broken ones.
 
 use super::*;
-use crate::relay::{OperatorKey, Operators, Relays, ResultShape, Retry, ThrowAwayKey, key_from_hex};
+use crate::relay::{OperatorKey, Operators, Relays, ResultShape, Retry, key_from_hex, transaction::fixtures};
 use alloy::{
     consensus::TxEip1559,
     primitives::{Address, TxKind, U256},
     providers::ext::verify_flashbots_signature,
+    signers::local::PrivateKeySigner,
 };
 use axum::{
     Router,
@@ -77,7 +78,7 @@ fn client(config: RelayConfig) -> FlashbotsRelay {
 
 fn bundle() -> Bundle {
     let tx = TxEip1559 { chain_id: 1, to: TxKind::Call(Address::repeat_byte(9)), ..TxEip1559::default() };
-    Bundle::new(20_000_000, vec![], vec![ThrowAwayKey::random().seal(tx).unwrap()]).unwrap()
+    Bundle::new(20_000_000, vec![], vec![fixtures::sealed(tx, &PrivateKeySigner::random())]).unwrap()
 }
 
 #[tokio::test]

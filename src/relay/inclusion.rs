@@ -64,6 +64,14 @@ pub enum SourceError {
         /// The limit.
         after: Duration,
     },
+    /// The header lacks what is needed of it.
+    #[error("the header of block {number} can't be used")]
+    Header {
+        /// The block.
+        number: u64,
+        /// The cause.
+        source: crate::chain::ChainError,
+    },
     /// The receipts do not belong to the header: the block was replaced in between, or the node is wrong. Ask again.
     #[error("the receipts of block {number} do not fit its header: {reason}")]
     Inconsistent {

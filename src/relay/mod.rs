@@ -1,7 +1,7 @@
 //! From a candidate to a block and back: keys, transactions, bundles, relays, and what became of them.
 //!
 //! ```text
-//! Operators ─lease─▶ TxTemplate ─sign─▶ SealedTx ─▶ Bundle ─▶ Relays ─▶ Relay (FlashbotsRelay, one HTTP body)
+//! Operators ─lease─▶ SimTx ──────sign─▶ SealedTx ─▶ Bundle ─▶ Relays ─▶ Relay (FlashbotsRelay, one HTTP body)
 //!     ▲                                  │ the same bytes                    │ Accepted, never "landed"
 //!     └──────release, sync─── Outcome ◀──┼──── inclusion ◀── BlockSource ◀── head reached
 //!                                        └──▶ simulation in fork
@@ -14,7 +14,6 @@ mod bundle;
 mod client;
 mod facts;
 mod fanout;
-mod fees;
 mod flashbots;
 mod identity;
 mod inclusion;
@@ -31,7 +30,6 @@ pub use bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, MAX_BUNDLE_TXS, replacem
 pub use client::{Accepted, Answered, CancelStyle, Capabilities, Relay, RelayError, Retry};
 pub use facts::{BlockFacts, Difference};
 pub use fanout::{Relays, Sent};
-pub use fees::{Fees, MAX_TX_GAS, gas_limit, worst_base_fee};
 pub use flashbots::{FlashbotsRelay, RelayConfig, RelayConfigError};
 pub use identity::{Identity, SIGNATURE_HEADER};
 pub use inclusion::{BlockSource, IncludedBlock, IncludedTx, LandedTx, LogPattern, Outcome, SourceError, Watch, decide, watch_inclusion};
@@ -41,4 +39,4 @@ pub use operators::{FreeOperator, Lease, OperatorState, Operators, Synced, Unkno
 pub use rate::{RateLimit, TokenBucket};
 pub use realised::{Realised, token_gain};
 pub use response::{MAX_RAW_BYTES, ResultShape};
-pub use transaction::{SealedTx, ThrowAwayKey, TransactionError, TxTemplate, placeholder};
+pub use transaction::{SealedTx, TransactionError};

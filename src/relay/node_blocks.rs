@@ -1,9 +1,8 @@
 //! Blocks with their receipts from a node.
 
 use super::{BlockSource, IncludedBlock, IncludedTx, SourceError};
-use crate::chain::Head;
+use crate::chain::{Head, head_of};
 use alloy::{
-    consensus::BlockHeader,
     eips::{BlockId, BlockNumberOrTag},
     network::{AnyNetwork, AnyRpcBlock, AnyTransactionReceipt, Network, ReceiptResponse},
     primitives::B256,
@@ -34,7 +33,7 @@ impl<P: Provider<N>, N: Network> NodeBlocks<P, N> {
         let Some(block) = self.within(number, block).await? else {
             return Ok(None);
         };
-        let head = head_of(&block);
+        let head = head_of(&block.header).map_err(|source| SourceError::Header { number, source })?;
         let by_hash = (BlockId::from(head.hash),);
         let receipts = self.provider.client().request::<_, Option<Vec<AnyTransactionReceipt>>>("eth_getBlockReceipts", by_hash);
         let receipts = self.within(number, receipts).await?.ok_or_else(|| inconsistent(number, "there are none"))?;
@@ -89,24 +88,6 @@ fn included(head: &Head, index: u64, hash: B256, receipt: &AnyTransactionReceipt
         effective_gas_price: receipt.effective_gas_price(),
         logs: receipt.logs().iter().map(|log| log.inner.clone()).collect(),
     })
-}
-
-fn head_of(block: &AnyRpcBlock) -> Head {
-    let header = &block.header;
-    Head {
-        number: header.number(),
-        hash: header.hash,
-        parent_hash: header.parent_hash(),
-        timestamp: header.timestamp(),
-        base_fee: header.base_fee_per_gas().unwrap_or_default(),
-        gas_limit: header.gas_limit(),
-        gas_used: header.gas_used(),
-        fee_recipient: header.beneficiary(),
-        prev_randao: header.mix_hash().unwrap_or_default(),
-        excess_blob_gas: header.excess_blob_gas().unwrap_or_default(),
-        blob_gas_used: header.blob_gas_used().unwrap_or_default(),
-        receipts_root: header.receipts_root(),
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
     plan::{Skip, SkipReason},
 };
 use alloy::{
-    consensus::{Transaction, TxEip1559},
+    consensus::Transaction,
     primitives::{Address, U256},
 };
 use parking_lot::Mutex;
@@ -146,7 +146,7 @@ impl Operators {
             .ok_or(UnknownOperator(address))
     }
 
-    /// Leases the richest free operator that has `needed` wei (see `TxTemplate::max_cost`) and the floor; ties go to the
+    /// Leases the richest free operator that has `needed` wei and the floor; ties go to the
     /// first one configured. [`SkipReason::NoOperator`] when there is none, with the reason of each state.
     pub fn lease(&self, needed: U256) -> Result<Lease, Skip> {
         self.lease_among(needed, |_| true)
@@ -201,14 +201,6 @@ impl Operators {
             return Err(TransactionError::NonceNotLeased { nonce: simulated.nonce(), leased: lease.nonce });
         }
         SealedTx::sign_simulated(simulated, self.key_of(lease)?).await
-    }
-
-    /// Signs a transaction of a leased operator.
-    pub async fn seal(&self, lease: &Lease, tx: TxEip1559) -> Result<SealedTx, TransactionError> {
-        if tx.nonce < lease.nonce {
-            return Err(TransactionError::NonceNotLeased { nonce: tx.nonce, leased: lease.nonce });
-        }
-        SealedTx::sign(tx, self.key_of(lease)?).await
     }
 
     fn key_of(&self, lease: &Lease) -> Result<&OperatorKey, TransactionError> {

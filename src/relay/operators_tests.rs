@@ -1,7 +1,8 @@
 //! Operators leased, given back, and read again.
 
 use super::*;
-use crate::relay::key_from_hex;
+use crate::relay::{key_from_hex, transaction::fixtures::simulated};
+use alloy::consensus::TxEip1559;
 
 fn pool(count: u8, floor: u64) -> Operators {
     let keys = (1..=count).map(|n| OperatorKey::from(key_from_hex(&format!("{n:064x}")).unwrap())).collect();
@@ -105,11 +106,9 @@ async fn nonces_before_the_lease_are_not_signed() {
     let (pool, addresses) = synced(2, 0);
     let lease = pool.lease_of(addresses[1], U256::ZERO).unwrap();
     let tx = |nonce| TxEip1559 { nonce, chain_id: 1, ..TxEip1559::default() };
-    assert!(matches!(pool.seal(&lease, tx(9)).await, Err(TransactionError::NonceNotLeased { nonce: 9, leased: 10 })));
-    let simulated = crate::relay::placeholder(tx(10), addresses[1]);
-    assert_eq!(pool.seal_simulated(&lease, &simulated).await.unwrap().sender(), addresses[1]);
-    let stale = crate::relay::placeholder(tx(9), addresses[1]);
-    assert!(matches!(pool.seal_simulated(&lease, &stale).await, Err(TransactionError::NonceNotLeased { .. })));
+    assert_eq!(pool.seal_simulated(&lease, &simulated(tx(10), addresses[1])).await.unwrap().sender(), addresses[1]);
+    let stale = simulated(tx(9), addresses[1]);
+    assert!(matches!(pool.seal_simulated(&lease, &stale).await, Err(TransactionError::NonceNotLeased { nonce: 9, leased: 10 })));
 }
 
 #[test]
@@ -125,7 +124,7 @@ async fn several_transactions_of_one_operator_in_one_bundle() {
     let (pool, addresses) = synced(1, 0);
     let lease = pool.lease(U256::ZERO).unwrap();
     for nonce in lease.nonces().take(2) {
-        let sealed = pool.seal(&lease, TxEip1559 { nonce, chain_id: 1, ..TxEip1559::default() }).await.unwrap();
+        let sealed = pool.seal_simulated(&lease, &simulated(TxEip1559 { nonce, chain_id: 1, ..TxEip1559::default() }, lease.address())).await.unwrap();
         assert_eq!(sealed.sender(), addresses[0]);
     }
 }

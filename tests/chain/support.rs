@@ -20,12 +20,12 @@ use axum::{
 use harrier::{
     chain::Node,
     config::{Environment, NodeConfig, UrlRef},
+    devnet::find_anvil,
 };
 use serde_json::{Value, json};
 use std::{
     future::Future,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -58,14 +58,6 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     .await;
 }
 
-fn anvil_binary() -> PathBuf {
-    if let Ok(path) = std::env::var("HARRIER_ANVIL") {
-        return PathBuf::from(path);
-    }
-    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("solidity/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-    if package.exists() { package } else { PathBuf::from("anvil") }
-}
-
 /// A running anvil.
 pub(crate) struct Chain {
     pub(crate) anvil: AnvilInstance,
@@ -74,7 +66,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn start(with: impl FnOnce(Anvil) -> Anvil) -> Self {
-        let anvil = with(Anvil::at(anvil_binary())).try_spawn().expect("anvil starts (HARRIER_ANVIL names another binary)");
+        let anvil = with(Anvil::at(find_anvil().unwrap())).try_spawn().expect("anvil starts (HARRIER_ANVIL names another binary)");
         let direct = RootProvider::new_http(anvil.endpoint_url());
         Self { anvil, direct }
     }

@@ -3,7 +3,7 @@
 use alloy::{
     consensus::{SignableTransaction, Transaction, TxEip1559, TxEip7702, TxEnvelope, transaction::Recovered},
     eips::{BlockId, BlockNumberOrTag, Encodable2718, eip7702::Authorization},
-    network::{AnyNetwork, BlockResponse, TxSignerSync},
+    network::{AnyNetwork, TxSignerSync},
     node_bindings::{Anvil, AnvilInstance},
     primitives::{Address, B256, Bytes, Log, TxKind, U256, address},
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -11,15 +11,11 @@ use alloy::{
 };
 use eyre::{Result, WrapErr, eyre};
 use harrier::{
-    chain::Head,
+    chain::{Head, head_of},
+    devnet::find_anvil,
     fork::{ChainRules, Facet, Fork, ForkOptions, Hardfork, SimTx, View},
 };
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 pub(crate) const CHAIN_ID: u64 = 31337;
 pub(crate) const FEE_RECIPIENT: Address = address!("00000000000000000000000000000000bea70001");
@@ -43,22 +39,6 @@ pub(crate) struct Receipt {
     pub(crate) logs: Vec<Log>,
 }
 
-fn anvil_path() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return Ok(path.into());
-    }
-    let os = match std::env::consts::OS {
-        "macos" => "darwin",
-        "windows" => "win32",
-        other => other,
-    };
-    let machine = if std::env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
-    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/node_modules/@foundry-rs/anvil-{os}-{machine}/bin"));
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    let candidates = std::iter::once(packaged).chain(on_path).map(|folder| folder.join(format!("anvil{}", std::env::consts::EXE_SUFFIX)));
-    candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| eyre!("no anvil: run `make setup`, set HARRIER_ANVIL, or put anvil on the PATH"))
-}
-
 pub(crate) fn connect(url: &str) -> Result<DynProvider<AnyNetwork>> {
     Ok(ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased())
 }
@@ -69,7 +49,7 @@ impl Chain {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Result<Self> {
-        let path = anvil_path()?;
+        let path = find_anvil()?;
         let standard = ["--no-mining", "--order", "fifo", "--hardfork", "osaka", "--enable-tx-gas-limit", "--block-base-fee-per-gas", "1000000000"];
         let anvil = Anvil::at(&path).args(standard).args(arguments).try_spawn().wrap_err_with(|| format!("{}", path.display()))?;
         let provider = connect(&anvil.endpoint())?;
@@ -87,7 +67,7 @@ impl Chain {
         self.provider.client().request(method, parameters).await.wrap_err(method)
     }
 
-    pub(crate) fn rules() -> ChainRules {
+    pub(crate) const fn rules() -> ChainRules {
         ChainRules::fixed(CHAIN_ID, 12, Hardfork::Osaka)
     }
 
@@ -101,21 +81,7 @@ impl Chain {
 
     pub(crate) async fn head_at(&self, at: BlockId) -> Result<Head> {
         let block = self.provider.get_block(at).await?.ok_or_else(|| eyre!("no block {at:?}"))?;
-        let header = block.header();
-        Ok(Head {
-            number: header.number,
-            hash: header.hash,
-            parent_hash: header.parent_hash,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee_per_gas.unwrap_or_default(),
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.beneficiary,
-            prev_randao: header.mix_hash.unwrap_or_default(),
-            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-            receipts_root: header.receipts_root,
-        })
+        Ok(head_of(&block.header)?)
     }
 
     pub(crate) async fn fork(&self) -> Result<Fork> {
@@ -239,7 +205,7 @@ impl Chain {
 }
 
 /// The tag as a block id, for blocks by number.
-pub(crate) fn number(number: u64) -> BlockId {
+pub(crate) const fn number(number: u64) -> BlockId {
     BlockId::Number(BlockNumberOrTag::Number(number))
 }
 

@@ -1,4 +1,5 @@
 //! The fork against a real node.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says what it expects")]
 
 mod chain;
 mod code;

@@ -21,14 +21,12 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use harrier::{
-    chain::Head,
+    chain::{Head, head_of},
+    devnet::{find_anvil, solidity_folder},
     fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, TargetBlock, TxStatus, View},
     venues::{Route, UniswapV3Pool},
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 sol! {
     #[sol(rpc)]
@@ -117,7 +115,7 @@ sol! {
 }
 
 /// Who holds everything and trades.
-pub struct World {
+pub(crate) struct World {
     _anvil: AnvilInstance,
     provider: DynProvider<AnyNetwork>,
     wallet: EthereumWallet,
@@ -130,33 +128,15 @@ pub struct World {
     head: Head,
 }
 
-fn solidity() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("solidity")
-}
-
-fn anvil_path() -> PathBuf {
-    if let Some(path) = std::env::var_os("HARRIER_ANVIL") {
-        return path.into();
-    }
-    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "anvil-linux-amd64",
-        ("linux", _) => "anvil-linux-arm64",
-        ("macos", "x86_64") => "anvil-darwin-amd64",
-        _ => "anvil-darwin-arm64",
-    };
-    let path = solidity().join("node_modules/@foundry-rs").join(package).join("bin/anvil");
-    if path.is_file() { path } else { "anvil".into() }
-}
-
 fn artifact(path: &str, field: &str) -> Bytes {
-    let path = solidity().join(path);
+    let path = solidity_folder().join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; `npm ci` in solidity/ brings the packages", path.display()));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     hex::decode(json[field].as_str().unwrap()).unwrap().into()
 }
 
 /// The probe's runtime code.
-pub fn probe_code() -> Bytes {
+pub(crate) fn probe_code() -> Bytes {
     artifact("artifacts/Probe.json", "deployedBytecode")
 }
 
@@ -167,8 +147,8 @@ fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
 }
 
 impl World {
-    pub async fn start() -> Self {
-        let anvil = Anvil::at(anvil_path()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
+    pub(crate) async fn start() -> Self {
+        let anvil = Anvil::at(find_anvil().unwrap()).args(["--no-mining", "--hardfork", "osaka", "--gas-limit", "60000000"]).try_spawn().unwrap();
         let key: PrivateKeySigner = anvil.keys()[0].clone().into();
         let (trader, wallet) = (key.address(), EthereumWallet::from(key));
         let provider = ProviderBuilder::new().network::<AnyNetwork>().wallet(wallet.clone()).connect_http(anvil.endpoint_url()).erased();
@@ -290,20 +270,20 @@ impl World {
         }
     }
 
-    pub fn tokens(&self) -> [Address; 4] {
+    pub(crate) const fn tokens(&self) -> [Address; 4] {
         self.tokens
     }
 
-    pub fn factory(&self) -> Address {
+    pub(crate) const fn factory(&self) -> Address {
         self.factory
     }
 
-    pub fn second_factory(&self) -> Address {
+    pub(crate) const fn second_factory(&self) -> Address {
         self.second_factory
     }
 
     /// One whole token.
-    pub fn unit(&self, token: Address) -> U256 {
+    pub(crate) fn unit(&self, token: Address) -> U256 {
         let [weth, wbtc, usdc, dai] = self.tokens;
         let decimals = if token == wbtc {
             8
@@ -329,36 +309,22 @@ impl World {
         self.unit(token) * U256::from(dollars) / U256::from(price)
     }
 
-    pub async fn mint(&self, token: Address, to: Address, amount: U256) {
+    pub(crate) async fn mint(&self, token: Address, to: Address, amount: U256) {
         self.act(token, Token::mintCall { to, amount }, U256::ZERO).await;
     }
 
     async fn read_head(&self) -> Head {
         let block = self.provider.get_block(alloy::eips::BlockId::latest()).await.unwrap().unwrap();
-        let header = &block.header;
-        Head {
-            number: header.number,
-            hash: header.hash,
-            parent_hash: header.parent_hash,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee_per_gas.unwrap(),
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.beneficiary,
-            prev_randao: header.mix_hash.unwrap_or_default(),
-            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-            receipts_root: header.receipts_root,
-        }
+        head_of(&block.header).unwrap()
     }
 
     /// The state as it is now.
-    pub async fn view(&self) -> View {
+    pub(crate) async fn view(&self) -> View {
         Fork::start(&self.provider, self.read_head().await, ForkOptions::default()).unwrap().view()
     }
 
     /// The block after the set-up.
-    pub fn block(&self) -> TargetBlock {
+    pub(crate) fn block(&self) -> TargetBlock {
         TargetBlock::after(&self.head, &ChainRules::fixed(31_337, 12, Hardfork::Osaka))
     }
 
@@ -391,11 +357,11 @@ impl World {
         Swapper::exactInputSingleCall { params }
     }
 
-    pub async fn swap_exact_in(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+    pub(crate) async fn swap_exact_in(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
         self.swap(token_in, token_out, self.exact_input(pool, token_in, token_out, amount)).await
     }
 
-    pub async fn swap_exact_out(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
+    pub(crate) async fn swap_exact_out(&self, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> (U256, U256) {
         let params = ExactOutputSingleParams {
             tokenIn: token_in,
             tokenOut: token_out,
@@ -409,7 +375,7 @@ impl World {
         self.swap(token_in, token_out, Swapper::exactOutputSingleCall { params }).await
     }
 
-    pub async fn swap_path(&self, route: &Route) -> (U256, U256) {
+    pub(crate) async fn swap_path(&self, route: &Route) -> (U256, U256) {
         let (token_in, token_out) = ends(route);
         let params = ExactInputParams {
             path: path(route).concat().into(),
@@ -421,7 +387,7 @@ impl World {
         self.swap(token_in, token_out, Swapper::exactInputCall { params }).await
     }
 
-    pub async fn swap_path_exact_out(&self, route: &Route) -> (U256, U256) {
+    pub(crate) async fn swap_path_exact_out(&self, route: &Route) -> (U256, U256) {
         let (token_in, token_out) = ends(route);
         let backwards: Vec<_> = path(route).into_iter().rev().collect();
         let params = ExactOutputParams {
@@ -435,7 +401,7 @@ impl World {
     }
 
     /// Runs a signed swap on a view, as a pending transaction would be.
-    pub async fn execute_swap(&self, view: &View, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Arc<Layer> {
+    pub(crate) async fn execute_swap(&self, view: &View, pool: &UniswapV3Pool, token_in: Address, token_out: Address, amount: U256) -> Arc<Layer> {
         let block = self.block();
         let nonce = self.provider.get_transaction_count(self.trader).await.unwrap();
         let request = TransactionRequest::default()

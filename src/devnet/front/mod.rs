@@ -9,6 +9,7 @@
 //! While a block is built, trial blocks come and go on the node. The gate keeps readers out for that time, so a client never sees one.
 
 mod announce;
+mod head;
 mod http;
 mod methods;
 pub mod pool;
@@ -21,13 +22,13 @@ use super::{
     relay::{Relay, bundle::Bundle, store::Store},
     report::IncludedBundle,
 };
-use crate::chain::Head;
+use crate::chain::{ChainError, Head};
 use alloy::primitives::{Address, B256, U256};
 use announce::Announcer;
 pub use announce::quantity;
+pub use head::HeadNow;
 use parking_lot::Mutex;
 use pool::{AccountNow, Pool, PoolError, PoolLimits};
-use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
@@ -89,6 +90,9 @@ pub enum FrontError {
     /// The node's newest block does not parse.
     #[error("the node's newest block does not parse: {0}")]
     Block(#[from] serde_json::Error),
+    /// The node's newest block is of no chain that is supported.
+    #[error(transparent)]
+    Header(#[from] ChainError),
 }
 
 /// Why a public transaction is refused.
@@ -103,41 +107,6 @@ pub enum SendError {
     /// The node failed.
     #[error(transparent)]
     Node(#[from] NodeError),
-}
-
-/// The newest block.
-#[derive(Clone, Debug)]
-pub struct HeadNow {
-    /// Its header.
-    pub head: Head,
-    /// The same as clients see it.
-    header: Value,
-}
-
-impl HeadNow {
-    fn read(mut block: Value) -> Result<Self, serde_json::Error> {
-        let header: alloy::rpc::types::Header = serde_json::from_value(block.clone())?;
-        let head = Head {
-            number: header.number,
-            hash: header.hash,
-            parent_hash: header.parent_hash,
-            timestamp: header.timestamp,
-            base_fee: header.base_fee_per_gas.unwrap_or_default(),
-            gas_limit: header.gas_limit,
-            gas_used: header.gas_used,
-            fee_recipient: header.beneficiary,
-            prev_randao: header.mix_hash,
-            excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
-            blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-            receipts_root: header.receipts_root,
-        };
-        if let Value::Object(fields) = &mut block {
-            for body in ["transactions", "uncles", "withdrawals"] {
-                fields.remove(body);
-            }
-        }
-        Ok(Self { head, header: block })
-    }
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Decoding and the checks that a signed transaction must pass whatever the state is.
 
+use crate::config::TX_GAS_CAP;
 use alloy::{
     consensus::{
         Transaction, TxEnvelope,
@@ -14,8 +15,6 @@ use std::sync::Arc;
 pub const MAX_TX_BYTES: usize = 128 * 1024;
 /// The largest transaction with its blobs, in bytes; geth's limit.
 pub const MAX_BLOB_TX_BYTES: usize = 1024 * 1024;
-/// EIP-7825: the most gas of one transaction.
-pub const MAX_TX_GAS: u64 = 16_777_216;
 /// EIP-3860: the longest init code.
 const MAX_INIT_CODE: usize = 49_152;
 
@@ -159,8 +158,8 @@ fn check_gas(tx: &Recovered<TxEnvelope>) -> Result<(), TxError> {
     if tx.kind() == TxKind::Create && tx.input().len() > MAX_INIT_CODE {
         return Err(TxError::InitCode(tx.input().len()));
     }
-    if tx.gas_limit() > MAX_TX_GAS {
-        return Err(TxError::GasCap { cap: MAX_TX_GAS, have: tx.gas_limit() });
+    if tx.gas_limit() > TX_GAS_CAP {
+        return Err(TxError::GasCap { cap: TX_GAS_CAP, have: tx.gas_limit() });
     }
     let want = intrinsic_gas(tx);
     if tx.gas_limit() < want {

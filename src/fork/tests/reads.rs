@@ -54,7 +54,7 @@ fn mutated(view: &View, facet: Facet) -> View {
             change.code_hash = Some(if other.is_empty() { KECCAK256_EMPTY } else { other.hash_slow() });
             layer.code.insert(change.code_hash.unwrap(), other);
         }
-        Facet::Env(_) => unreachable!(),
+        Facet::Env(_) => panic!("no account holds the block"),
     }
     layer.accounts.insert(address, change);
     view.with_layer(Arc::new(layer))

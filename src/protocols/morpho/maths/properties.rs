@@ -83,11 +83,11 @@ proptest! {
         prop_assert!(pool.to_assets_down(pool.to_shares_down(amount).unwrap()).unwrap() <= amount);
         prop_assert!(pool.to_assets_up(pool.to_shares_up(amount).unwrap()).unwrap() >= amount);
         // What shares buy costs no more shares; one unit more costs more. So it is the exact maximum.
-        if let Ok(most) = seizable(&pool, amount, price, incentive) {
-            if let Ok(cost) = shares_to_repay(&pool, most, price, incentive) {
-                prop_assert!(cost <= amount);
-                prop_assert!(shares_to_repay(&pool, most + U256::ONE, price, incentive).map_or(true, |cost| cost > amount));
-            }
+        if let Ok(most) = seizable(&pool, amount, price, incentive)
+            && let Ok(cost) = shares_to_repay(&pool, most, price, incentive)
+        {
+            prop_assert!(cost <= amount);
+            prop_assert!(shares_to_repay(&pool, most + U256::ONE, price, incentive).map_or(true, |cost| cost > amount));
         }
         // The value of what is seized is at most what is paid times the incentive.
         if let Ok(cost) = shares_to_repay(&pool, amount, price, incentive) {
