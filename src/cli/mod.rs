@@ -1,6 +1,7 @@
 //! The command line: one file a command. The only room that prints.
 //!
-//! Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 a demo scenario or check did not hold.
+//! Exit codes: 0 done, 1 failed (also when the configuration does not fit the chain), 2 bad arguments or configuration file, 3 a demo scenario or
+//! check did not hold.
 
 mod demo;
 mod devnet;

@@ -22,12 +22,12 @@ pub struct RiskConfig {
     pub tolerance_bps: u16,
     /// Share of the profit that the builder gets, in 1/10000.
     pub builder_share_bps: u16,
-    /// Most gas of one transaction.
+    /// Most gas of one transaction. Without effect yet: the limit is [`TX_GAS_CAP`] and the block's.
     pub max_tx_gas: u64,
-    /// Oldest price that is acted on, in seconds, where a feed tells its age.
+    /// Oldest price that is acted on, in seconds, where a feed tells its age. Without effect yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price_age_s: Option<u64>,
-    /// Largest move of a price within one block that is believed, in 1/10000.
+    /// Largest move of a price within one block that is believed, in 1/10000. Without effect yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_price_move_bps: Option<u32>,
     /// Tokens that are never touched.
@@ -93,7 +93,7 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Most full simulations to choose one candidate's size.
     pub max_simulations: usize,
-    /// How many coming blocks a bundle is sent for.
+    /// How many coming blocks a bundle is sent for. Without effect yet: it is sent for the next one.
     pub target_blocks: u64,
     /// Most pending transactions that wait to be looked at; newer ones push out older ones.
     pub pending_queue: usize,
