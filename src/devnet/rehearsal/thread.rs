@@ -121,15 +121,18 @@ fn only(mut borrowers: Vec<Borrower>) -> Result<Borrower, RehearsalError> {
 /// The ends of bundles that hold this borrower's position.
 fn ends_of<'a>(decided: &'a [Decided], borrower: &'a Borrower) -> impl Iterator<Item = &'a Decided> {
     let key = TargetKey::Account(borrower.person.address());
-    decided.iter().filter(move |end| end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id))
+    decided.iter().filter(move |end| {
+        end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id)
+    })
 }
 
 /// How the last bundle for a borrower ended, and whether it landed with the predicted profit.
 fn landed(troupe: &Troupe, borrower: &Borrower) -> (String, bool) {
     match ends_of(&troupe.decided, borrower).last() {
-        Some(Decided { outcome: Outcome::Landed(realised), predicted_wei, .. }) => {
-            (format!("landed in block {}, profit {} wei, {predicted_wei} predicted", realised.block, realised.profit_wei), realised.profit_wei == *predicted_wei)
-        }
+        Some(Decided { outcome: Outcome::Landed(realised), predicted_wei, .. }) => (
+            format!("landed in block {}, profit {} wei, {predicted_wei} predicted", realised.block, realised.profit_wei),
+            realised.profit_wei == *predicted_wei,
+        ),
         Some(end) => (format!("{:?}", end.outcome), false),
         None => ("no bundle".to_owned(), false),
     }
@@ -173,7 +176,8 @@ async fn mined_update(devnet: &Devnet, troupe: &mut Troupe) -> Seen {
     let early = ends_of(&troupe.decided, &borrower).count();
     let next = troupe.block(devnet).await?;
     let (got, ok) = landed(troupe, &borrower);
-    let in_next = matches!(ends_of(&troupe.decided, &borrower).last(), Some(Decided { outcome: Outcome::Landed(realised), .. }) if realised.block == next.head.number);
+    let in_next =
+        matches!(ends_of(&troupe.decided, &borrower).last(), Some(Decided { outcome: Outcome::Landed(realised), .. }) if realised.block == next.head.number);
     Ok((format!("the update was in block {}; {got}", mined.head.number), ok && early == 0 && in_next))
 }
 
@@ -221,7 +225,9 @@ async fn ten_at_once(devnet: &Devnet, troupe: &mut Troupe) -> Seen {
     let in_block = borrowers
         .iter()
         .filter(|borrower| {
-            ends_of(&troupe.decided, borrower).any(|end| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == report.head.number && realised.profit_wei == end.predicted_wei))
+            ends_of(&troupe.decided, borrower).any(
+                |end| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == report.head.number && realised.profit_wei == end.predicted_wei),
+            )
         })
         .count();
     let shape = seen.ok().and_then(|outcome| outcome.batches.first().map(|batch| (batch.shape, batch.candidates.len())));
