@@ -11,6 +11,7 @@ mod positions;
 mod print;
 mod run;
 mod setup;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
@@ -31,6 +32,8 @@ enum Command {
     DryRun(dry_run::Args),
     /// Known markets and positions, the riskiest first.
     Positions(positions::Args),
+    /// Plan, size and simulate the liquidation of one target.
+    Simulate(simulate::Args),
     /// Deploy or look at the executor contract.
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
@@ -77,6 +80,7 @@ impl Cli {
             Command::Run(args) => run::run(args).await,
             Command::DryRun(args) => dry_run::run(args).await,
             Command::Positions(args) => positions::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
             Command::Demo(args) => demo::run(args).await,

@@ -12,6 +12,10 @@ words! {
         Prague = "prague",
         /// Osaka, with its gas cap per transaction.
         Osaka = "osaka",
+        /// Osaka with the first change of blob parameters (EIP-7892).
+        Bpo1 = "bpo1",
+        /// Osaka with the second change of blob parameters.
+        Bpo2 = "bpo2",
     }
 }
 
@@ -82,10 +86,46 @@ const fn at(name: Hardfork, timestamp: u64) -> Activation {
 }
 
 /// Chains whose rules are known: id, name, seconds a slot, hardforks.
+///
+/// The times are those of go-ethereum's `params/config.go` (`CancunTime` to `BPO2Time`); up to Prague they are also constants of the crate
+/// `alloy-hardforks`, which has no later ones yet.
 const KNOWN: &[(u64, &str, u64, &[Activation])] = &[
-    (1, "ethereum", 12, &[at(Hardfork::Cancun, 1_710_338_135), at(Hardfork::Prague, 1_746_612_311), at(Hardfork::Osaka, 1_764_798_551)]),
-    (11_155_111, "sepolia", 12, &[at(Hardfork::Cancun, 1_706_655_072), at(Hardfork::Prague, 1_741_159_776), at(Hardfork::Osaka, 1_760_427_360)]),
-    (560_048, "hoodi", 12, &[at(Hardfork::Cancun, 0), at(Hardfork::Prague, 1_742_999_832), at(Hardfork::Osaka, 1_761_677_592)]),
+    (
+        1,
+        "ethereum",
+        12,
+        &[
+            at(Hardfork::Cancun, 1_710_338_135),
+            at(Hardfork::Prague, 1_746_612_311),
+            at(Hardfork::Osaka, 1_764_798_551),
+            at(Hardfork::Bpo1, 1_765_290_071),
+            at(Hardfork::Bpo2, 1_767_747_671),
+        ],
+    ),
+    (
+        11_155_111,
+        "sepolia",
+        12,
+        &[
+            at(Hardfork::Cancun, 1_706_655_072),
+            at(Hardfork::Prague, 1_741_159_776),
+            at(Hardfork::Osaka, 1_760_427_360),
+            at(Hardfork::Bpo1, 1_761_017_184),
+            at(Hardfork::Bpo2, 1_761_607_008),
+        ],
+    ),
+    (
+        560_048,
+        "hoodi",
+        12,
+        &[
+            at(Hardfork::Cancun, 0),
+            at(Hardfork::Prague, 1_742_999_832),
+            at(Hardfork::Osaka, 1_761_677_592),
+            at(Hardfork::Bpo1, 1_762_365_720),
+            at(Hardfork::Bpo2, 1_762_955_544),
+        ],
+    ),
     (31_337, "devnet", 12, &[at(Hardfork::Osaka, 0)]),
 ];
 

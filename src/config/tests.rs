@@ -71,8 +71,9 @@ fn devnet() -> Config {
 fn the_committed_mainnet_file_is_valid_without_any_environment() {
     let config = Config::parse("mainnet.toml", MAINNET, &Environment::default()).unwrap();
     assert_eq!(config.chain.id, 1);
-    assert_eq!(config.chain.hardfork_at(1_800_000_000), Some(Hardfork::Osaka));
+    assert_eq!(config.chain.hardfork_at(1_800_000_000), Some(Hardfork::Bpo2));
     assert_eq!(config.chain.hardfork_at(1_764_798_550), Some(Hardfork::Prague));
+    assert_eq!((config.chain.hardfork_at(1_765_290_070), config.chain.hardfork_at(1_765_290_071)), (Some(Hardfork::Osaka), Some(Hardfork::Bpo1)));
     assert_eq!(config.chain.hardfork_at(1_600_000_000), None);
     assert_eq!(config.tokens.len(), 13);
     assert_eq!(config.venues.weth, address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"));

@@ -2,7 +2,7 @@
 
 use crate::{
     book::Book,
-    config::{Config, Hardfork as ConfiguredFork, ProtocolConfig, ProtocolKind},
+    config::{ChainConfig, Config, Hardfork as ConfiguredFork, ProtocolConfig, ProtocolKind},
     engine::Marketplace,
     executor::{self, ExecutorConfig},
     flash::{Lender, MorphoFlavour, MorphoLender},
@@ -23,7 +23,10 @@ const DRY_RUN_FUNDS: u128 = 1_000_000_000_000_000_000_000;
 /// The chain's rules as the fork needs them.
 #[must_use]
 pub fn chain_rules(config: &Config) -> ChainRules {
-    let chain = &config.chain;
+    rules_of(&config.chain)
+}
+
+fn rules_of(chain: &ChainConfig) -> ChainRules {
     let schedule = chain.hardforks.iter().map(|activation| (activation.timestamp, hardfork(activation.name))).collect();
     let first = chain.hardforks.first().map_or(Hardfork::Cancun, |activation| hardfork(activation.name));
     ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule)
@@ -34,6 +37,8 @@ const fn hardfork(name: ConfiguredFork) -> Hardfork {
         ConfiguredFork::Cancun => Hardfork::Cancun,
         ConfiguredFork::Prague => Hardfork::Prague,
         ConfiguredFork::Osaka => Hardfork::Osaka,
+        ConfiguredFork::Bpo1 => Hardfork::Bpo1,
+        ConfiguredFork::Bpo2 => Hardfork::Bpo2,
     }
 }
 
@@ -52,6 +57,7 @@ fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
     if !config.markets.is_empty() {
         setup.markets = Some(config.markets.iter().copied().map(MarketId).collect::<BTreeSet<_>>());
     }
+    setup.min_debt_of.clone_from(&config.min_debt);
     Arc::new(Morpho::new(setup))
 }
 
@@ -160,4 +166,24 @@ const DRY_OPERATORS: usize = 4;
 /// An address that nobody has a key for.
 fn dry_operator(place: usize) -> Address {
     Address::from_word(keccak256(format!("harrier dry-run operator {place}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configured_fork_is_the_same_fork_to_the_evm() {
+        for id in [1, 11_155_111, 560_048] {
+            let chain = ChainConfig::known(id).unwrap();
+            let rules = rules_of(&chain);
+            let names: Vec<String> = chain.hardforks.iter().map(|activation| activation.name.word().to_owned()).collect();
+            assert_eq!(names, ["cancun", "prague", "osaka", "bpo1", "bpo2"]);
+            let expected = [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Bpo1, Hardfork::Bpo2];
+            for (place, activation) in chain.hardforks.iter().enumerate() {
+                assert_eq!(rules.hardfork_at(activation.timestamp), expected[place]);
+                assert_eq!(rules.hardfork_at(activation.timestamp.saturating_sub(1)), expected[place.saturating_sub(1)]);
+            }
+        }
+    }
 }

@@ -11,10 +11,11 @@ use super::{
     session::{HeadReport, Session, SessionError},
 };
 use crate::{
+    book::MarketRef,
     chain::{ChainError, HeadEvent, HeadStream, PendingEvent, PendingLimits, PendingStream},
     engine::{Cancel, EngineError, Outcome, Sender},
     fork::SimTx,
-    plan::{Resource, Trigger},
+    plan::{Resource, TargetKey, Trigger},
 };
 use alloy::primitives::B256;
 use futures::future::BoxFuture;
@@ -36,6 +37,9 @@ pub enum SearchError {
     /// The head stream ended without a reason.
     #[error("the stream of heads ended")]
     Ended,
+    /// The engine, where its answer was the whole task.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// What takes the batches.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -161,6 +165,16 @@ impl<S: Sink> Searcher<S> {
         let outcome = self.session.run(trigger, Vec::new(), senders, locked, Cancel::default()).await.map_err(SessionError::Worker)?;
         self.finish(&[], outcome).await?;
         Ok(self.sink)
+    }
+
+    /// Asks the engine about one target at the head; nothing is sent and nobody is told.
+    ///
+    /// # Errors
+    /// When the fork can't answer.
+    pub async fn target(&mut self, market: MarketRef, key: TargetKey) -> Result<Outcome, SearchError> {
+        let (senders, locked) = self.sink.ready();
+        let outcome = self.session.run_target(self.head_trigger(), (market, key), senders, locked).await.map_err(SessionError::Worker)?;
+        Ok(outcome?)
     }
 
     /// Follows the chain until told to stop.

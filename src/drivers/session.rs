@@ -11,12 +11,12 @@ use super::{
     policy::ConfiguredPolicy,
 };
 use crate::{
-    book::{Book, Refreshed},
+    book::{Book, MarketRef, Refreshed},
     chain::{ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
     fork::{Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, SimTx, StateDiff, TargetBlock, View},
-    plan::{Resource, Trigger},
+    plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,
 };
@@ -281,6 +281,31 @@ impl Session {
             let book = book.read();
             engine.run(&Work { trigger, view: &view, block: &block, book: &book, front: &front, senders: &senders, locked: &locked, cancel: &cancel })
         })
+    }
+
+    /// Asks the engine about one target at the head.
+    pub fn run_target(
+        &self,
+        trigger: Trigger,
+        target: (MarketRef, TargetKey),
+        senders: Vec<Sender>,
+        locked: BTreeSet<Resource>,
+    ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
+        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
+        tokio::task::spawn_blocking(move || {
+            let (book, cancel) = (book.read(), Cancel::default());
+            let work = Work { trigger, view: &view, block: &block, book: &book, front: &[], senders: &senders, locked: &locked, cancel: &cancel };
+            engine.target(&work, target.0, target.1)
+        })
+    }
+
+    /// The call tree of the last of these transactions in the target block, behind the others.
+    ///
+    /// # Errors
+    /// When the fork can't answer, or a transaction is invalid there.
+    pub async fn trace(&self, txs: Vec<SimTx>) -> Result<String, SessionError> {
+        let (view, block) = (self.view(), self.target_block());
+        Ok(tokio::task::spawn_blocking(move || view.trace(&block, &txs)).await??)
     }
 }
 

@@ -24,8 +24,8 @@ pub use simulate::{Sender, SimulationError};
 use crate::{
     book::{Book, MarketRef},
     flash::{self, FlashError, Lender, Loan},
-    fork::{Execution, ForkError, ReadSet, SimTx, TargetBlock, TxStatus, View},
-    plan::{Resource, Skip, SkipReason, Trigger},
+    fork::{Execution, ForkError, ReadSet, SimTx, StateDiff, TargetBlock, TxStatus, View},
+    plan::{Resource, Skip, SkipReason, TargetKey, Trigger},
     protocols::{MarketReading, ProtocolError},
     venues::{Graph, Probe, Router, RouterLimits},
 };
@@ -159,6 +159,23 @@ impl Engine {
     /// # Errors
     /// When the fork can't answer, or a newer head cancelled the work. A failure of one target is a refusal in the outcome.
     pub fn run(&self, work: &Work<'_>) -> Result<Outcome, EngineError> {
+        self.search(work, |view, diff, outcome| screen::screen(self, work, view, diff, outcome))
+    }
+
+    /// The same for one target, whether or not it lies beyond the boundary: a healthy one is a refusal that says so.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn target(&self, work: &Work<'_>, market: MarketRef, key: TargetKey) -> Result<Outcome, EngineError> {
+        self.search(work, |view, diff, outcome| screen::screen_target(self, work, view, diff, (market, key), outcome))
+    }
+
+    /// Overlay, what `screen` finds on it, its sizes, and the batches that it is put into.
+    fn search(
+        &self,
+        work: &Work<'_>,
+        screen: impl FnOnce(&View, Option<&StateDiff>, &mut Outcome) -> Result<Vec<Screened>, EngineError>,
+    ) -> Result<Outcome, EngineError> {
         let mut outcome = Outcome::new(work.trigger);
         let (view, diff) = if work.front.is_empty() {
             (work.view.clone(), None)
@@ -174,7 +191,7 @@ impl Engine {
             (work.view.with_layer(front.layer), Some(diff))
         };
 
-        let screened = screen::screen(self, work, &view, diff.as_ref(), &mut outcome)?;
+        let screened = screen(&view, diff.as_ref(), &mut outcome)?;
         if screened.is_empty() {
             return Ok(outcome);
         }

@@ -33,6 +33,7 @@ pub(super) fn pack(engine: &Engine, work: &Work<'_>, view: &View, mut sized: Vec
             last.extend(smallest);
         }
     }
+    tracing::debug!(groups = groups.len(), sizes = ?groups.iter().map(Vec::len).collect::<Vec<_>>(), "packed");
     for (group, sender) in groups.into_iter().zip(work.senders) {
         stop_if(work.cancel)?;
         if let Some(batch) = batch(engine, work, view, *sender, group, outcome)? {
@@ -122,8 +123,11 @@ fn batch(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, group: V
         return Ok(None);
     }
     let alone = shape != BatchShape::Merged;
+    // A chain that ended early leaves the rest for the next trigger: refused with its reason, never counted.
+    let taken = if alone { txs.len() } else { standing.len() };
     let candidates = standing
         .into_iter()
+        .take(taken)
         .enumerate()
         .map(|(place, standing)| {
             // In a chain each has its own final figures, in a merged transaction only the sum is exact.

@@ -36,28 +36,61 @@ pub(super) fn screen(engine: &Engine, work: &Work<'_>, view: &View, diff: Option
         // Targets that the overlay itself changed stand where they stood before it, so they are asked whatever the order says.
         let asked: BTreeSet<TargetKey> = work.book.beyond(market, &on.reading).into_iter().chain(keys).collect();
         for key in asked {
-            stop_if(work.cancel)?;
-            outcome.confirmed += 1;
-            let read = protocol.confirm(view, work.block, &on.reading, (market.market, key), engine.settings.executor)?;
-            match read.value {
-                Ok(opportunities) => {
-                    for opportunity in opportunities {
-                        outcome.opportunities.push(opportunity.clone());
-                        if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
-                            let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
-                            outcome.refuse(&opportunity, skip);
-                            continue;
-                        }
-                        if let Err(skip) = engine.settings.policy.admits(&opportunity, on.reading.price, engine.gas_price(work.block)) {
-                            outcome.refuse(&opportunity, skip);
-                            continue;
-                        }
-                        screened.push(Screened { protocol: Arc::clone(protocol), market: Arc::clone(&on), opportunity });
-                    }
-                }
-                Err(skip) => outcome.refusals.push(refusal(protocol, market.market, Some(key), skip)),
-            }
+            screened.extend(ask(engine, work, view, protocol, &on, key, outcome)?);
         }
+    }
+    Ok(screened)
+}
+
+/// Looks at one target, whatever the order says of it.
+pub(super) fn screen_target(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    diff: Option<&StateDiff>,
+    (market, key): (MarketRef, TargetKey),
+    outcome: &mut Outcome,
+) -> Result<Vec<Screened>, EngineError> {
+    let stale = diff.map(|diff| work.book.stale(diff));
+    let Some(protocol) = work.book.protocol(market) else { return Ok(Vec::new()) };
+    let Some(reading) = market_on(work, view, market, protocol, stale.as_ref(), outcome)? else { return Ok(Vec::new()) };
+    outcome.markets += 1;
+    ask(engine, work, view, protocol, &Arc::new(MarketOn { market, reading }), key, outcome)
+}
+
+/// Asks the protocol and the policy about one target.
+fn ask(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    protocol: &Arc<dyn Protocol>,
+    on: &Arc<MarketOn>,
+    key: TargetKey,
+    outcome: &mut Outcome,
+) -> Result<Vec<Screened>, EngineError> {
+    stop_if(work.cancel)?;
+    outcome.confirmed += 1;
+    let market = on.market.market;
+    let opportunities = match protocol.confirm(view, work.block, &on.reading, (market, key), engine.settings.executor)?.value {
+        Ok(opportunities) => opportunities,
+        Err(skip) => {
+            outcome.refusals.push(refusal(protocol, market, Some(key), skip));
+            return Ok(Vec::new());
+        }
+    };
+    let mut screened = Vec::new();
+    for opportunity in opportunities {
+        outcome.opportunities.push(opportunity.clone());
+        if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
+            let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
+            outcome.refuse(&opportunity, skip);
+            continue;
+        }
+        if let Err(skip) = engine.settings.policy.admits(&opportunity, on.reading.price, engine.gas_price(work.block)) {
+            outcome.refuse(&opportunity, skip);
+            continue;
+        }
+        screened.push(Screened { protocol: Arc::clone(protocol), market: Arc::clone(on), opportunity });
     }
     Ok(screened)
 }

@@ -122,7 +122,10 @@ impl Engine {
             TxStatus::Reverted => {
                 return Err(Skip::new(SkipReason::SimulationReverted, executor::explain_revert(&outcome.output)).into());
             }
-            TxStatus::Halted(reason) => return Err(Skip::new(SkipReason::SimulationReverted, reason.clone()).into()),
+            TxStatus::Halted(reason) => {
+                tracing::debug!(%reason, trace = view.trace(work.block, txs).unwrap_or_default(), ?plan, "a plan halted");
+                return Err(Skip::new(SkipReason::SimulationReverted, reason.clone()).into());
+            }
         }
         let gain = executor::decode_gain(&outcome.output)
             .map_err(|error| Skip::new(SkipReason::SimulationReverted, format!("the executor answers nothing readable: {error}")))?;

@@ -85,30 +85,6 @@ impl ChainRules {
         Self { chain_id, slot_time, first, schedule }
     }
 
-    /// Ethereum mainnet.
-    #[must_use]
-    pub fn mainnet() -> Self {
-        let schedule =
-            vec![(1_746_612_311, Hardfork::Prague), (1_764_798_551, Hardfork::Osaka), (1_765_290_071, Hardfork::Bpo1), (1_767_747_671, Hardfork::Bpo2)];
-        Self::scheduled(1, 12, Hardfork::Cancun, schedule)
-    }
-
-    /// The Sepolia testnet.
-    #[must_use]
-    pub fn sepolia() -> Self {
-        let schedule =
-            vec![(1_741_159_776, Hardfork::Prague), (1_760_427_360, Hardfork::Osaka), (1_761_017_184, Hardfork::Bpo1), (1_761_607_008, Hardfork::Bpo2)];
-        Self::scheduled(11_155_111, 12, Hardfork::Cancun, schedule)
-    }
-
-    /// The Hoodi testnet.
-    #[must_use]
-    pub fn hoodi() -> Self {
-        let schedule =
-            vec![(1_742_999_832, Hardfork::Prague), (1_761_677_592, Hardfork::Osaka), (1_762_365_720, Hardfork::Bpo1), (1_762_955_544, Hardfork::Bpo2)];
-        Self::scheduled(560_048, 12, Hardfork::Cancun, schedule)
-    }
-
     /// The rules in force at a timestamp.
     #[must_use]
     pub fn hardfork_at(&self, timestamp: u64) -> Hardfork {
@@ -216,9 +192,14 @@ mod tests {
         }
     }
 
+    /// Some forks of Ethereum's.
+    fn ethereum() -> ChainRules {
+        ChainRules::scheduled(1, 12, Hardfork::Cancun, vec![(1_764_798_551, Hardfork::Osaka), (1_767_747_671, Hardfork::Bpo2)])
+    }
+
     #[test]
     fn the_next_block_follows_eip_1559() {
-        let rules = ChainRules::mainnet();
+        let rules = ethereum();
         let full = TargetBlock::after(&head(30_000_000), &rules);
         assert_eq!((full.number, full.timestamp, full.hardfork), (101, 1_800_000_012, Hardfork::Bpo2));
         assert_eq!(full.base_fee, 1_125_000_001);
@@ -228,7 +209,7 @@ mod tests {
 
     #[test]
     fn later_blocks_have_the_worst_base_fee_rounded_up() {
-        let rules = ChainRules::mainnet();
+        let rules = ethereum();
         let third = TargetBlock::after_blocks(&head(15_000_000), &rules, 3);
         assert_eq!((third.number, third.timestamp), (103, 1_800_000_036));
         assert_eq!(third.base_fee, 1_265_625_003); // 1_000_000_001 -> 1_125_000_002 -> 1_265_625_003
@@ -249,7 +230,7 @@ mod tests {
     #[test]
     fn a_lying_header_does_not_overflow() {
         let liar = Head { excess_blob_gas: u64::MAX, blob_gas_used: u64::MAX, gas_used: u64::MAX, timestamp: u64::MAX, number: u64::MAX, ..head(0) };
-        let block = TargetBlock::after_blocks(&liar, &ChainRules::mainnet(), 4);
+        let block = TargetBlock::after_blocks(&liar, &ethereum(), 4);
         assert!(block.hardfork.blob_params().calc_blob_fee(block.excess_blob_gas) > 0);
         let rules = ChainRules::fixed(1, 12, Hardfork::Cancun);
         let _ = TargetBlock::after(&Head { base_fee: u64::MAX / 2, ..liar }, &rules);

@@ -23,6 +23,7 @@ mod runner;
 mod store;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod tx;
 mod view;
 

@@ -12,7 +12,7 @@ use alloy::{
     primitives::{Address, B256, KECCAK256_EMPTY, U256},
 };
 use revm::{
-    Context, ExecuteEvm, InspectEvm, Journal, MainBuilder, MainnetEvm,
+    Context, ExecuteEvm, InspectEvm, Inspector, Journal, MainBuilder, MainnetEvm,
     context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
@@ -65,8 +65,8 @@ fn assumed_fee_recipient(mut info: AccountInfo) -> AccountInfo {
     info
 }
 
-type EvmContext<'a> = Context<BlockEnv, TxEnv, CfgEnv, WrapDatabaseRef<Chainstate<'a>>, Journal<WrapDatabaseRef<Chainstate<'a>>>, ()>;
-type Step<'a, I> = fn(&mut MainnetEvm<EvmContext<'a>, I>, TxEnv) -> Result<ExecutionResult, EVMError<ForkError>>;
+pub(super) type EvmContext<'a> = Context<BlockEnv, TxEnv, CfgEnv, WrapDatabaseRef<Chainstate<'a>>, Journal<WrapDatabaseRef<Chainstate<'a>>>, ()>;
+type Stepped = Result<ExecutionResult, EVMError<ForkError>>;
 
 const fn spec_of(hardfork: Hardfork) -> SpecId {
     match hardfork {
@@ -182,6 +182,23 @@ pub(super) fn execute_recorded(view: &View, block: &TargetBlock, txs: &[SimTx], 
     Ok((result?, proposer_readers))
 }
 
+/// As [`execute`] with an inspector that sees every transaction; `before_each` is told before one begins.
+pub(super) fn execute_inspected<'a, I: Inspector<EvmContext<'a>>>(
+    view: &'a View,
+    block: &TargetBlock,
+    txs: &[SimTx],
+    inspector: I,
+    before_each: fn(&mut I),
+) -> Result<(Execution, I), ForkError> {
+    let assumed = assumed(block, txs);
+    let mut evm = context(view, assumed, block, config(block)).build_mainnet_with_inspector(inspector);
+    let execution = run(view, block, txs, assumed, &mut evm, |evm, tx| {
+        before_each(&mut evm.inspector);
+        evm.inspect_one_tx(tx)
+    })?;
+    Ok((execution, evm.inspector))
+}
+
 /// What a transaction reads before its first opcode: who pays, and what is called.
 fn note_transaction(recorder: &mut Recorder, tx: &SimTx) {
     let sender = tx.signer();
@@ -210,7 +227,7 @@ fn run<'a, I>(
     txs: &[SimTx],
     assumed: Option<Address>,
     evm: &mut MainnetEvm<EvmContext<'a>, I>,
-    step: Step<'a, I>,
+    step: impl Fn(&mut MainnetEvm<EvmContext<'a>, I>, TxEnv) -> Stepped,
 ) -> Result<Execution, ForkError> {
     let mut outcomes = Vec::with_capacity(txs.len());
     let mut gas_left = block.gas_limit;

@@ -3,7 +3,7 @@
 use super::{Accounts, RehearsalError, SceneResult, Stage, Troupe, accounts::balance};
 use crate::{
     devnet::{BlockReport, Borrower, Devnet},
-    drivers::Decided,
+    drivers::{Decided, searcher::Event},
     engine::{BatchShape, Outcome as Found},
     ledger::{Outcome, Summary},
     plan::{SkipReason, TargetKey},
@@ -78,6 +78,8 @@ impl Stage {
             tell(&result);
             results.push(result);
         }
+        // One more block decides what was sent for it.
+        troupe.block(&self.devnet).await?;
         let (ledger, decided) = troupe.end().await?;
         let (result, summary) = balance(self, "accounts", before, &ledger, &decided).await?;
         ledger.close().await?;
@@ -134,8 +136,18 @@ fn landed(troupe: &Troupe, borrower: &Borrower) -> (String, bool) {
             realised.profit_wei == *predicted_wei,
         ),
         Some(end) => (format!("{:?}", end.outcome), false),
-        None => ("no bundle".to_owned(), false),
+        None => (format!("no bundle: {}", last_reason(troupe, borrower)), false),
     }
+}
+
+/// Why nothing was done about a borrower when it was looked at last.
+fn last_reason(troupe: &Troupe, borrower: &Borrower) -> String {
+    let key = TargetKey::Account(borrower.person.address());
+    let reasons = troupe.happened.iter().rev().filter_map(|event| match event {
+        Event::Trigger { outcome, .. } => outcome.refusals.iter().find(|refusal| refusal.target.as_ref().is_some_and(|target| target.key == key)),
+        _ => None,
+    });
+    reasons.map(|refusal| refusal.skip.to_string()).next().unwrap_or_else(|| "never looked at".to_owned())
 }
 
 /// Whether our transaction stands right behind the update in the block.

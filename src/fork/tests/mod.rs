@@ -5,6 +5,7 @@ mod layers;
 mod reads;
 mod rolls;
 mod speed;
+mod trace;
 
 use super::{generation::Generation, store::Store, *};
 use crate::chain::Head;

@@ -10,7 +10,7 @@ use super::{
     },
     reading::{Reader, Stop, words},
     sizing::liquidation_size,
-    storage::{Slots, decode_position},
+    storage::{Slots, address, decode_position},
 };
 use crate::{
     fork::{Facet, ForkError, ReadSet, TargetBlock, View},
@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
 };
 
-/// Debt below this many loan-token units is dust, unless a market says otherwise: a tenth of a cent of a six-digit dollar.
+/// Debt below this many loan-token units is dust, unless a loan token has a limit of its own: a tenth of a cent of a six-digit dollar.
 /// It costs the order 0.2 % of spare at the smallest size, which is asked and found healthy.
 pub const DEFAULT_MIN_DEBT: u64 = 1_000;
 
@@ -45,8 +45,8 @@ pub struct MorphoSetup {
     pub markets: Option<BTreeSet<MarketId>>,
     /// Debt below it is dust, in loan-token units at the first price of a share.
     pub min_debt: U256,
-    /// The same for single markets.
-    pub min_debt_of: BTreeMap<MarketId, U256>,
+    /// The same for single loan tokens.
+    pub min_debt_of: BTreeMap<Address, U256>,
 }
 
 impl MorphoSetup {
@@ -73,9 +73,22 @@ impl Morpho {
 
     /// Borrow shares below which a position is dust. A share was worth a millionth of an asset when its market began and is worth more
     /// since; a count of shares makes the limit independent of time, and the boundary uses what the shares are worth now.
-    fn min_shares(&self, market: MarketId) -> u128 {
-        let min_debt = self.setup.min_debt_of.get(&market).copied().unwrap_or(self.setup.min_debt);
+    fn min_shares(&self, loan_token: Address) -> u128 {
+        let min_debt = self.setup.min_debt_of.get(&loan_token).copied().unwrap_or(self.setup.min_debt);
         min_debt.saturating_mul(VIRTUAL_SHARES).saturating_to()
+    }
+
+    /// The slot of a market's loan token, where the dust limit depends on it.
+    fn loan_token_slot(&self, market: MarketId) -> Option<U256> {
+        let [loan_token, ..] = self.slots.params(market);
+        (!self.setup.min_debt_of.is_empty()).then_some(loan_token)
+    }
+
+    /// The dust limit of a market's positions, as [`Morpho::min_shares`] has it for the market's reading.
+    fn min_shares_in(&self, view: &View, market: MarketId, reads: &mut ReadSet) -> Result<u128, ForkError> {
+        let Some(slot) = self.loan_token_slot(market) else { return Ok(self.min_shares(Address::ZERO)) };
+        let [loan_token] = words(view, self.setup.contract, [slot], reads)?;
+        Ok(self.min_shares(address(loan_token)))
     }
 
     fn position(&self, view: &View, market: MarketId, account: Address, reads: &mut ReadSet) -> Result<Position, ForkError> {
@@ -193,7 +206,7 @@ impl Protocol for Morpho {
         let mut reader = Reader { flavor: self.setup.flavor, contract: self.setup.contract, view, block, reads: ReadSet::default() };
         let reading = reader.market(market).and_then(|own| {
             Ok(MarketReading {
-                screen: Screen::Ordered { boundary: own.boundary(self.min_shares(market))? },
+                screen: Screen::Ordered { boundary: own.boundary(self.min_shares(own.params.loan_token))? },
                 debt_token: own.params.loan_token,
                 collateral_token: own.params.collateral_token,
                 price: Some(own.price),
@@ -210,8 +223,9 @@ impl Protocol for Morpho {
             Err(skip) => return settled(Err(skip.into()), reads),
         };
         let position = self.position(view, market, account, &mut reads)?;
+        let min_shares = self.min_shares_in(view, market, &mut reads)?;
         let reading = TargetReading {
-            key: order_key(&position, self.min_shares(market)),
+            key: order_key(&position, min_shares),
             debt: U256::from(position.borrow_shares),
             collateral: U256::from(position.collateral),
         };
@@ -222,7 +236,8 @@ impl Protocol for Morpho {
         let mut facets = ReadSet::default();
         if let Ok(account) = account_of(key) {
             let [_, slot] = self.slots.position(market, account);
-            facets.insert(Facet::Slot(self.setup.contract, slot));
+            let slots = std::iter::once(slot).chain(self.loan_token_slot(market));
+            slots.for_each(|slot| facets.insert(Facet::Slot(self.setup.contract, slot)));
         }
         facets
     }

@@ -3,7 +3,7 @@ use crate::protocols::morpho::{
     MarketParams, MarketState,
     maths::{fixed::PRICE_SCALE, health::incentive_factor},
 };
-use alloy::primitives::{FixedBytes, address, b256};
+use alloy::primitives::address;
 
 const CONTRACT: Address = address!("0x00000000000000000000000000000000000b10e0");
 const ALICE: Address = address!("0x000000000000000000000000000000000000a11c");
@@ -54,14 +54,14 @@ fn positions_are_sorted_into_the_order_the_dust_and_the_hopeless() {
 }
 
 #[test]
-fn the_dust_limit_is_counted_in_first_shares_and_may_differ_by_market() {
+fn the_dust_limit_is_counted_in_first_shares_and_may_differ_by_loan_token() {
     let mut setup = MorphoSetup::new("morpho_blue", Flavor::MorphoBlue, CONTRACT, 7);
-    let (small, huge) = (MarketId(b256!("0x0000000000000000000000000000000000000000000000000000000000000001")), MarketId(FixedBytes::ZERO));
-    setup.min_debt_of = BTreeMap::from([(small, U256::from(2)), (huge, U256::MAX)]);
+    let (dollar, whale) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    setup.min_debt_of = BTreeMap::from([(dollar, U256::from(2)), (whale, U256::MAX)]);
     let adapter = Morpho::new(setup);
-    assert_eq!(adapter.min_shares(small), 2_000_000);
-    assert_eq!(adapter.min_shares(huge), u128::MAX);
-    assert_eq!(adapter.min_shares(MarketId(FixedBytes::repeat_byte(9))), 1_000_000_000);
+    assert_eq!(adapter.min_shares(dollar), 2_000_000);
+    assert_eq!(adapter.min_shares(whale), u128::MAX);
+    assert_eq!(adapter.min_shares(ALICE), 1_000_000_000);
 }
 
 #[test]
@@ -111,13 +111,18 @@ fn a_reading_of_somebody_else_is_refused_not_trusted() {
 }
 
 #[test]
-fn a_target_is_one_storage_word() {
-    let adapter = adapter(Flavor::MorphoBlue);
+fn a_target_is_one_storage_word_and_the_loan_token_where_its_limit_depends_on_that() {
+    let mut adapter = adapter(Flavor::MorphoBlue);
     let facets = adapter.target_facets(reading_id(), TargetKey::Account(ALICE));
     let [_, slot] = adapter.slots.position(reading_id(), ALICE);
     assert_eq!(facets.len(), 1);
     assert!(facets.contains(&Facet::Slot(CONTRACT, slot)));
     assert!(adapter.target_facets(reading_id(), TargetKey::Pool).is_empty());
+    adapter.setup.min_debt_of = BTreeMap::from([(ALICE, U256::ONE)]);
+    let facets = adapter.target_facets(reading_id(), TargetKey::Account(ALICE));
+    let [loan_token, ..] = adapter.slots.params(reading_id());
+    assert_eq!(facets.len(), 2);
+    assert!(facets.contains(&Facet::Slot(CONTRACT, slot)) && facets.contains(&Facet::Slot(CONTRACT, loan_token)));
 }
 
 fn reading_id() -> MarketId {
