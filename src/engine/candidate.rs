@@ -18,6 +18,8 @@ pub struct Simulated {
     pub gain: U256,
     /// Gas used.
     pub gas_used: u64,
+    /// Gas spent before refunds.
+    pub gas_spent: u64,
     /// Gas used times the effective gas price.
     pub gas_wei: U256,
     /// What the fee recipient gained.

@@ -133,6 +133,7 @@ impl Engine {
         Ok(Simulated {
             gain,
             gas_used: outcome.gas_used,
+            gas_spent: outcome.gas_spent,
             gas_wei: U256::from(outcome.gas_used) * U256::from(price),
             fee_recipient_gain: outcome.fee_recipient_gain,
             layer: execution.layer,
@@ -144,6 +145,7 @@ impl Engine {
 
     /// Runs a plan with the payment, the promise and the gas limit that it would be sent with, given a first run without them.
     ///
+    /// The limit is a quarter above what was spent before refunds: refunds come at the end, and may be a fifth of it.
     /// Payment and promise change the calldata and so the gas, the gas limit changes what a call may forward:
     /// so one run finds the gas, and the last, with the very fields of the sent transaction, has the last word.
     /// Takes [`FINAL_RUNS`] simulations.
@@ -159,7 +161,7 @@ impl Engine {
         // The payment costs gas too, and the promise must cover it. Another promise is other bytes, so a little is kept for those.
         let spare = U256::from(PROMISE_GAS) * U256::from(self.gas_price(work.block));
         plan.min_gain = self.settings.policy.min_gain(priced.gain, priced.gas_wei.saturating_add(spare))?;
-        let gas_limit = priced.gas_used.saturating_add(priced.gas_used / 4).min(Self::gas_cap(work));
+        let gas_limit = priced.gas_spent.saturating_add(priced.gas_spent / 4).min(Self::gas_cap(work));
         self.simulate(work, view, sender, &plan, gas_limit, Record::Yes)
     }
 }

@@ -251,10 +251,11 @@ fn run<'a, I>(
 
 fn outcome(result: ExecutionResult, fee_recipient_gain: U256) -> TxOutcome {
     let gas_used = result.tx_gas_used();
+    let gas_spent = result.gas().total_gas_spent();
     let (status, output, logs) = match result {
         ExecutionResult::Success { output: Output::Call(output) | Output::Create(output, _), logs, .. } => (TxStatus::Success, output, logs),
         ExecutionResult::Revert { output, .. } => (TxStatus::Reverted, output, Vec::new()),
         ExecutionResult::Halt { reason, .. } => (TxStatus::Halted(reason.to_string()), Default::default(), Vec::new()),
     };
-    TxOutcome { status, gas_used, output, logs, fee_recipient_gain }
+    TxOutcome { status, gas_used, gas_spent, output, logs, fee_recipient_gain }
 }

@@ -82,6 +82,8 @@ pub struct TxOutcome {
     pub status: TxStatus,
     /// Gas used after refunds.
     pub gas_used: u64,
+    /// Gas spent before refunds: what the gas limit must hold, because refunds come at the end.
+    pub gas_spent: u64,
     /// Return or revert data.
     pub output: Bytes,
     /// Logs.
