@@ -196,7 +196,15 @@ impl Words<'_> {
         let Size { unit, amount } = candidate.size;
         if self.json {
             let size_unit = unit_name(unit);
-            print::json(&Row { line, standing: standing.clone(), size: amount.to_string(), size_unit, calldata_bytes, simulations: candidate.simulations, trace });
+            print::json(&Row {
+                line,
+                standing: standing.clone(),
+                size: amount.to_string(),
+                size_unit,
+                calldata_bytes,
+                simulations: candidate.simulations,
+                trace,
+            });
             return;
         }
         let opportunity = &candidate.opportunity;
@@ -219,7 +227,15 @@ impl Words<'_> {
         for refusal in &outcome.refusals {
             let line = Line::refusal(outcome.trigger, refusal);
             if self.json {
-                let row = Row { line, standing: standing.clone(), size: String::new(), size_unit: "", calldata_bytes: 0, simulations: outcome.simulations, trace: None };
+                let row = Row {
+                    line,
+                    standing: standing.clone(),
+                    size: String::new(),
+                    size_unit: "",
+                    calldata_bytes: 0,
+                    simulations: outcome.simulations,
+                    trace: None,
+                };
                 print::json(&row);
             } else if refusal.skip.reason == SkipReason::Healthy {
                 print::line(format!("healthy   nothing to do: {}", refusal.skip.detail));
