@@ -75,7 +75,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let key = TargetKey::Account(parse_target(&args.target).map_err(Failure::Usage)?);
     let wanted = Prefix::parse(&args.market).map_err(Failure::Usage)?;
     let (config, environment) = setup::configured(&args.file)?;
-    let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
     let (market, standing) = {
         let book = searcher.session().book().read();
         let market = wanted.find(&book).map_err(Failure::Usage)?;

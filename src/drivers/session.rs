@@ -317,9 +317,14 @@ fn settings(config: &Config, executing: &Executing, policy: &ConfiguredPolicy) -
         weth: config.venues.weth,
         chain_id: config.chain.id,
         max_simulations: config.engine.max_simulations,
-        threads: config.engine.threads,
+        threads: threads(config.engine.threads),
         priority_fee: 0,
         fee_headroom_bps: 0,
         policy: Arc::new(policy.clone()),
     }
+}
+
+/// As many as configured; zero is one a core.
+fn threads(configured: usize) -> usize {
+    if configured > 0 { configured } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
 }

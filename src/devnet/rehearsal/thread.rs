@@ -60,6 +60,7 @@ impl Stage {
     ) -> Result<(Accounts, Vec<Decided>), RehearsalError> {
         let began = Instant::now();
         let mut results: Vec<SceneResult> = Vec::new();
+        let mut books: Vec<SceneResult> = Vec::new();
         let mut summaries: Vec<Summary> = Vec::new();
         let mut ends = Vec::new();
         let before = self.devnet.balance_of("WETH", self.receiver).await?;
@@ -81,10 +82,10 @@ impl Stage {
         // One more block decides what was sent for it.
         troupe.block(&self.devnet).await?;
         let (ledger, decided) = troupe.end().await?;
-        let (result, summary) = balance(self, "accounts", before, &ledger, &decided).await?;
+        let (result, summary) = balance(self, "the books", before, &ledger, &decided).await?;
         ledger.close().await?;
         tell(&result);
-        results.push(result);
+        books.push(result);
         summaries.push(summary);
         ends.extend(decided);
 
@@ -94,16 +95,17 @@ impl Stage {
             let mut troupe = Troupe::start(&fork.devnet, fork.executor, fork.receiver, &folder.join("fork.sqlite"), &[]).await?;
             let (got, ok) = pending_update(&fork.devnet, &mut troupe, "henry").await?;
             let (ledger, decided) = troupe.end().await?;
-            let (books, summary) = balance(&fork, "accounts on the fork", before, &ledger, &decided).await?;
+            let (closing, summary) = balance(&fork, "the books of the fork", before, &ledger, &decided).await?;
             ledger.close().await?;
-            let (got, ok) = (format!("{got}; {}", books.got), ok && books.ok);
             let result = SceneResult { name: scene.name.to_owned(), expected: scene.expected.to_owned(), got, ok };
             tell(&result);
             results.push(result);
+            tell(&closing);
+            books.push(closing);
             summaries.push(summary);
             ends.extend(decided);
         }
-        Ok((Accounts::of(results, &summaries, began.elapsed()), ends))
+        Ok((Accounts::of(results, books, &summaries, began.elapsed()), ends))
     }
 }
 
