@@ -1,7 +1,6 @@
 //! The command line: one file a command. The only room that prints.
 //!
-//! Exit codes: 0 done, 1 failed (also when the configuration does not fit the chain), 2 bad arguments or configuration file, 3 a demo scenario or
-//! check did not hold.
+//! Exit codes: 0 done, 1 failed, 2 bad arguments or configuration, 3 a demo scenario or check did not hold.
 
 mod demo;
 mod devnet;
@@ -14,6 +13,7 @@ mod run;
 mod setup;
 mod simulate;
 
+use crate::drivers::start::StartError;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -69,6 +69,14 @@ impl From<eyre::Report> for Failure {
 }
 
 impl Failure {
+    /// A start that failed: configuration mistakes are the user's to mend.
+    fn start(error: StartError) -> Self {
+        match error {
+            StartError::Config(_) | StartError::OnChain(_) | StartError::Missing(_) | StartError::Secret(_) => Self::Usage(error.into()),
+            _ => Self::Failed(error.into()),
+        }
+    }
+
     fn from_error(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Failed(error.into())
     }

@@ -317,7 +317,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        Self { filter: "warn,harrier=info".to_owned(), format: LogFormat::Text }
     }
 }
 
