@@ -27,7 +27,7 @@ enum Command {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (mut config, environment) = setup::configured(&args.file)?;
-    let (owner, expected) = deploy::executor_config(&config, &environment).map_err(Failure::from_error)?;
+    let (owner, expected) = deploy::executor_config(&config, &environment).map_err(|error| Failure::Usage(error.into()))?;
     match args.command {
         Command::Deploy { wait } => {
             // The address that may stand there is the old one; the new one is checked by `status`.

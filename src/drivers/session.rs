@@ -90,6 +90,12 @@ impl Executing {
     }
 }
 
+/// Accounts and slots that the fork keeps at most before it drops what no value of the book was read from.
+const MOST_KNOWN: usize = 200_000;
+
+/// Heads between two looks at that bound.
+const RETAIN_EVERY: u64 = 32;
+
 /// What a new head brought.
 #[derive(Clone, Debug, Default)]
 pub struct HeadReport {
@@ -255,6 +261,11 @@ impl Session {
 
     async fn settle(&mut self, diff: &StateDiff) -> Result<HeadReport, SessionError> {
         let refreshed = self.refresh().await?;
+        // Above the bound only what the book was read from stays; a pool that a later plan needs is read again.
+        if self.head.number.is_multiple_of(RETAIN_EVERY) {
+            let live = self.book.read().live_reads();
+            self.fork.retain(&live, MOST_KNOWN).await;
+        }
         self.behind = false;
         Ok(HeadReport { changed: diff.len(), refreshed })
     }
