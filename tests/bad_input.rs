@@ -115,9 +115,9 @@ fn with_blob(raw: &Bytes, by: &Person, base_fee: u64) -> Value {
         max_fee_per_blob_gas: 10 * GWEI,
         input: plain.input().clone(),
     };
-    let tx = TxEip4844Variant::TxEip4844(tx);
+    let tx: TxEip4844Variant = TxEip4844Variant::TxEip4844(tx);
     let signature = by.signer().sign_hash_sync(&tx.signature_hash()).unwrap();
-    body(tx.into_signed(signature).into(), by.address())
+    body(TxEnvelope::Eip4844(tx.into_signed(signature)), by.address())
 }
 
 /// Blob hashes begin with their version, one.
