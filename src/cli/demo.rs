@@ -5,7 +5,7 @@ use crate::{
     config::LogFormat,
     devnet::{
         DevnetConfig, Seed,
-        rehearsal::{Accounts, SceneResult, Stage},
+        rehearsal::{Accounts, SceneResult, Stage, scenes},
     },
 };
 use alloy::primitives::{I256, U256};
@@ -23,6 +23,10 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     setup::logging("error", LogFormat::Text)?;
+    if let Some(unknown) = args.only.iter().find(|only| !scenes().iter().any(|scene| scene.name.starts_with(only.as_str()))) {
+        let known: Vec<&str> = scenes().iter().map(|scene| scene.name).collect();
+        return Err(Failure::Usage(eyre::eyre!("no scene's name begins with {unknown}; there are {}", known.join(", "))));
+    }
     let folder = tempfile::tempdir().map_err(Failure::from_error)?;
     let say = |text: &str| {
         if !args.json {
@@ -47,7 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 
 fn tell(scene: &SceneResult, json: bool) {
     if !json {
-        print::line(format!("{} {:<9} {}\n            {}", if scene.ok { "ok  " } else { "FAIL" }, scene.name, scene.expected, scene.got));
+        print::line(format!("{} {:<9} {}\n               {}", if scene.ok { "ok  " } else { "FAIL" }, scene.name, scene.expected, scene.got));
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (events, happened) = mpsc::channel(EVENT_QUEUE);
     let begin = args.block.map_or(Begin::Latest, Begin::Block);
     let watchers = Watchers { events: Some(events), decided: None };
-    let searcher = dry_run(config, &environment, begin, watchers, &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let searcher = dry_run(config, &environment, begin, watchers, &setup::Bar::default()).await.map_err(Failure::start)?;
     let head = searcher.session().head().number;
     let (markets, targets) = {
         let book = searcher.session().book().read();

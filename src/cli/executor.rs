@@ -27,12 +27,12 @@ enum Command {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (mut config, environment) = setup::configured(&args.file)?;
-    let (owner, expected) = deploy::executor_config(&config, &environment).map_err(Failure::from_error)?;
+    let (owner, expected) = deploy::executor_config(&config, &environment).map_err(|error| Failure::Usage(error.into()))?;
     match args.command {
         Command::Deploy { wait } => {
             // The address that may stand there is the old one; the new one is checked by `status`.
             config.executor.address = None;
-            let node = connect(&config, &environment).await.map_err(Failure::from_error)?;
+            let node = connect(&config, &environment).await.map_err(Failure::start)?;
             let deployment = deploy::send(&node, &owner, &expected).await.map_err(Failure::from_error)?;
             print::note(format!("sent {}, waiting to be mined", deployment.transaction));
             deploy::wait(&node, deployment, Duration::from_secs(wait)).await.map_err(Failure::from_error)?;
@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             Ok(())
         }
         Command::Status => {
-            let node = connect(&config, &environment).await.map_err(Failure::from_error)?;
+            let node = connect(&config, &environment).await.map_err(Failure::start)?;
             let status = deploy::status(&node, &config, &expected).await.map_err(Failure::from_error)?;
             print::line(format!("address   {}", status.address));
             print::line(format!(

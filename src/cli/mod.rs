@@ -13,6 +13,7 @@ mod run;
 mod setup;
 mod simulate;
 
+use crate::drivers::start::StartError;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -68,6 +69,14 @@ impl From<eyre::Report> for Failure {
 }
 
 impl Failure {
+    /// A start that failed: configuration mistakes are the user's to mend.
+    fn start(error: StartError) -> Self {
+        match error {
+            StartError::Config(_) | StartError::OnChain(_) | StartError::Missing(_) | StartError::Secret(_) => Self::Usage(error.into()),
+            _ => Self::Failed(error.into()),
+        }
+    }
+
     fn from_error(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Failed(error.into())
     }

@@ -41,7 +41,7 @@ struct Row {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (config, environment) = setup::configured(&args.file)?;
-    let searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
     let session = searcher.session();
     let book = session.book().read();
     for (market, shelf) in book.markets() {
@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 print::json(row);
             } else {
                 let far = row.boundary_percent.map_or_else(|| row.place.to_owned(), |percent| format!("{percent:>3} %"));
-                print::line(format!("  {far:>14}  {}  debt {}  collateral {}", row.target, row.debt, row.collateral));
+                print::line(format!("  {far:>14}  {}  debt {} shares  collateral {}", row.target, row.debt, row.collateral));
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (events, happened) = mpsc::channel(EVENT_QUEUE);
     let (decided, ends) = mpsc::channel(EVENT_QUEUE);
     let watchers = Watchers { events: Some(events), decided: Some(decided) };
-    let searcher = live(config, &environment, KillSwitch::default(), watchers, &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let searcher = live(config, &environment, KillSwitch::default(), watchers, &setup::Bar::default()).await.map_err(Failure::start)?;
     print::note(format!("following from block {}; interrupt to stop", searcher.session().head().number));
     let printing = tokio::spawn(print_events(happened, Some(ends), args.json));
     searcher.follow(stop).await.map_err(Failure::from_error)?;

@@ -75,7 +75,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let key = TargetKey::Account(parse_target(&args.target).map_err(Failure::Usage)?);
     let wanted = Prefix::parse(&args.market).map_err(Failure::Usage)?;
     let (config, environment) = setup::configured(&args.file)?;
-    let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::from_error)?;
+    let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
     let (market, standing) = {
         let book = searcher.session().book().read();
         let market = wanted.find(&book).map_err(Failure::Usage)?;
@@ -196,7 +196,15 @@ impl Words<'_> {
         let Size { unit, amount } = candidate.size;
         if self.json {
             let size_unit = unit_name(unit);
-            print::json(&Row { line, standing: standing.clone(), size: amount.to_string(), size_unit, calldata_bytes, simulations: candidate.simulations, trace });
+            print::json(&Row {
+                line,
+                standing: standing.clone(),
+                size: amount.to_string(),
+                size_unit,
+                calldata_bytes,
+                simulations: candidate.simulations,
+                trace,
+            });
             return;
         }
         let opportunity = &candidate.opportunity;
@@ -219,7 +227,15 @@ impl Words<'_> {
         for refusal in &outcome.refusals {
             let line = Line::refusal(outcome.trigger, refusal);
             if self.json {
-                let row = Row { line, standing: standing.clone(), size: String::new(), size_unit: "", calldata_bytes: 0, simulations: outcome.simulations, trace: None };
+                let row = Row {
+                    line,
+                    standing: standing.clone(),
+                    size: String::new(),
+                    size_unit: "",
+                    calldata_bytes: 0,
+                    simulations: outcome.simulations,
+                    trace: None,
+                };
                 print::json(&row);
             } else if refusal.skip.reason == SkipReason::Healthy {
                 print::line(format!("healthy   nothing to do: {}", refusal.skip.detail));

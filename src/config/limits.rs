@@ -22,14 +22,6 @@ pub struct RiskConfig {
     pub tolerance_bps: u16,
     /// Share of the profit that the builder gets, in 1/10000.
     pub builder_share_bps: u16,
-    /// Most gas of one transaction.
-    pub max_tx_gas: u64,
-    /// Oldest price that is acted on, in seconds, where a feed tells its age.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_price_age_s: Option<u64>,
-    /// Largest move of a price within one block that is believed, in 1/10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_price_move_bps: Option<u32>,
     /// Tokens that are never touched.
     #[serde(serialize_with = "value::checksummed_list")]
     pub deny_tokens: Vec<Address>,
@@ -50,9 +42,6 @@ impl Default for RiskConfig {
             max_gas_price_wei: U256::from(500_000_000_000_u64),
             tolerance_bps: 50,
             builder_share_bps: 5_000,
-            max_tx_gas: TX_GAS_CAP,
-            max_price_age_s: None,
-            max_price_move_bps: None,
             deny_tokens: Vec::new(),
             deny_markets: Vec::new(),
             deny_borrowers: Vec::new(),
@@ -68,9 +57,6 @@ impl RiskConfig {
             max_gas_price_wei: section.or("max_gas_price_wei", default.max_gas_price_wei),
             tolerance_bps: section.number("tolerance_bps", default.tolerance_bps, 0..=9_999),
             builder_share_bps: section.number("builder_share_bps", default.builder_share_bps, 0..=10_000),
-            max_tx_gas: section.number("max_tx_gas", default.max_tx_gas, 21_000..=TX_GAS_CAP),
-            max_price_age_s: section.optional("max_price_age_s"),
-            max_price_move_bps: section.optional("max_price_move_bps"),
             deny_tokens: section.list_with("deny_tokens", |value| token(tokens, value)),
             deny_markets: section.list("deny_markets"),
             deny_borrowers: section.list("deny_borrowers"),
@@ -93,8 +79,6 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Most full simulations to choose one candidate's size.
     pub max_simulations: usize,
-    /// How many coming blocks a bundle is sent for.
-    pub target_blocks: u64,
     /// Most pending transactions that wait to be looked at; newer ones push out older ones.
     pub pending_queue: usize,
     /// Most pending transactions that are simulated for one head.
@@ -114,7 +98,6 @@ impl Default for EngineConfig {
         Self {
             threads: 0,
             max_simulations: 16,
-            target_blocks: 1,
             pending_queue: 4_096,
             pending_per_block: 2_000,
             pending_per_sender: 16,
@@ -131,7 +114,6 @@ impl EngineConfig {
         let config = Self {
             threads: section.number("threads", default.threads, 0..=1_024),
             max_simulations: section.number("max_simulations", default.max_simulations, 1..=1_024),
-            target_blocks: section.number("target_blocks", default.target_blocks, 1..=25),
             pending_queue: section.number("pending_queue", default.pending_queue, 1..=1_000_000),
             pending_per_block: section.number("pending_per_block", default.pending_per_block, 0..=1_000_000),
             pending_per_sender: section.number("pending_per_sender", default.pending_per_sender, 1..=10_000),

@@ -306,7 +306,7 @@ words! {
     }
 }
 
-/// What is logged. `RUST_LOG` wins over it.
+/// What is logged. `HARRIER_LOG` wins over the filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogConfig {
     /// A `tracing` filter.
@@ -317,7 +317,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        Self { filter: "warn,harrier=info".to_owned(), format: LogFormat::Text }
     }
 }
 

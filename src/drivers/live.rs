@@ -144,8 +144,9 @@ impl LiveSink {
         Ok(())
     }
 
-    /// Signs a batch and runs the signed bytes: what is sent is what was proven.
-    async fn prove(&self, session: &Session, front: &[SimTx], batch: &Batch, lease: &Lease) -> Result<Vec<SealedTx>, Skip> {
+    /// Signs a batch and runs the signed bytes: what is sent is what was proven. The second answer is whether it also holds
+    /// when a slot is missed before the target block.
+    async fn prove(&self, session: &Session, front: &[SimTx], batch: &Batch, lease: &Lease) -> Result<(Vec<SealedTx>, bool), Skip> {
         let mut sealed = Vec::with_capacity(batch.txs.len());
         for tx in &batch.txs {
             let signed = self.operators.seal_simulated(lease, &tx.tx).await;
@@ -153,10 +154,11 @@ impl LiveSink {
         }
         let (view, block) = (session.view(), session.target_block());
         let all: Vec<SimTx> = front.iter().cloned().chain(sealed.iter().map(|sealed| sealed.tx().clone())).collect();
-        let executed = tokio::task::spawn_blocking(move || view.execute(&block, &all)).await;
-        let execution = match executed {
-            Ok(Ok(execution)) => execution,
-            Ok(Err(error)) => return Err(Skip::new(SkipReason::SimulationReverted, format!("the signed bundle: {error}"))),
+        let late = block.with_missed_slot(session.rules());
+        let executed = tokio::task::spawn_blocking(move || (view.execute(&block, &all), view.execute(&late, &all))).await;
+        let (execution, late) = match executed {
+            Ok((Ok(execution), late)) => (execution, late),
+            Ok((Err(error), _)) => return Err(Skip::new(SkipReason::SimulationReverted, format!("the signed bundle: {error}"))),
             Err(error) => return Err(Skip::new(SkipReason::SimulationReverted, error.to_string())),
         };
         for (outcome, predicted) in execution.txs.iter().skip(front.len()).zip(&batch.txs) {
@@ -169,7 +171,8 @@ impl LiveSink {
                 return Err(Skip::new(SkipReason::SimulationReverted, detail));
             }
         }
-        Ok(sealed)
+        let holds_late = late.is_ok_and(|late| late.txs.iter().skip(front.len()).all(|tx| tx.status == TxStatus::Success));
+        Ok((sealed, holds_late))
     }
 
     /// Brings one batch to the relays. A reason where it did not come so far.
@@ -187,8 +190,8 @@ impl LiveSink {
             Ok(lease) => lease,
             Err(skip) => return Ok(Err(skip)),
         };
-        let sealed = match self.prove(session, front, batch, &lease).await {
-            Ok(sealed) => sealed,
+        let (sealed, holds_late) = match self.prove(session, front, batch, &lease).await {
+            Ok(proven) => proven,
             Err(skip) => {
                 lease.release_unsent();
                 return Ok(Err(skip));
@@ -205,6 +208,9 @@ impl LiveSink {
         };
         let uuid = replacement_uuid(self.identity, bundle.hash(), block.number);
         let bundle = bundle.with_replacement(uuid);
+        // What would fail a slot later is not offered for then: a revert costs reputation at the relay.
+        let latest = if holds_late { None } else { Some(block.timestamp) };
+        let bundle = bundle.with_timestamps(None, latest).map_err(|error| failed("bounding a bundle", &error))?;
         let inputs = Inputs {
             parent_hash: session.head().hash,
             timestamp: block.timestamp,

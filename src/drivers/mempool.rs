@@ -6,10 +6,7 @@
 //!                                            learned writers, samples
 //! ```
 
-use crate::{
-    chain::Head,
-    fork::{SimTx, View},
-};
+use crate::fork::{AccountState, SimTx};
 use alloy::{
     consensus::Transaction,
     primitives::{Address, B256, U256, map::HashMap},
@@ -214,17 +211,18 @@ impl Mempool {
         }
     }
 
-    /// The transaction with its sender's earlier ones in front, as they could stand in the target block.
+    /// The transaction with its sender's earlier ones in front, as they could stand in the target block. `sender` is its
+    /// sender at the head; none when the node could not say, which counts as funds that are not there.
     ///
     /// # Errors
-    /// Why it could not stand there. The fork's own failure counts as funds that are not known.
-    pub fn front(&mut self, tx: &SimTx, view: &View, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
-        let front = self.reachable(tx, view, base_fee);
+    /// Why it could not stand there.
+    pub fn front(&mut self, tx: &SimTx, sender: Option<AccountState>, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
+        let front = self.reachable(tx, sender, base_fee);
         front.map_err(|reason| self.drop_for(reason))
     }
 
-    fn reachable(&self, tx: &SimTx, view: &View, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
-        let account = view.account(tx.signer()).map_err(|_| Dropped::Broke)?;
+    fn reachable(&self, tx: &SimTx, sender: Option<AccountState>, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
+        let account = sender.ok_or(Dropped::Broke)?;
         if tx.nonce() < account.nonce {
             return Err(Dropped::NonceUsed);
         }
@@ -247,17 +245,22 @@ impl Mempool {
         Ok(front)
     }
 
-    /// A new head: budgets start again, and what was included or overtaken is forgotten. Gives the triggers that still wait.
-    pub fn head(&mut self, _head: &Head, view: &View) -> Vec<SimTx> {
+    /// The senders of triggers that wait. Only these are asked for their nonce at a head: the others' transactions age out.
+    #[must_use]
+    pub fn waiting_senders(&self) -> Vec<Address> {
+        self.relevant.iter().filter_map(|hash| self.by_hash.get(hash)).map(|(sender, _)| *sender).collect()
+    }
+
+    /// A new head: budgets start again, and triggers that were included or overtaken are forgotten. Gives those that still wait;
+    /// `senders` are the accounts of [`Mempool::waiting_senders`] at the head.
+    pub fn head(&mut self, senders: &HashMap<Address, AccountState>) -> Vec<SimTx> {
         self.simulated = 0;
         self.sampled = 0;
-        // Only senders of relevant triggers are asked for their nonce: the others age out.
         let relevant = std::mem::take(&mut self.relevant);
         let mut waiting = Vec::new();
         for hash in relevant {
             let Some((sender, nonce)) = self.by_hash.get(&hash).copied() else { continue };
-            let used = view.account(sender).is_ok_and(|account| account.nonce > nonce);
-            if used {
+            if senders.get(&sender).is_some_and(|account| account.nonce > nonce) {
                 self.remove(sender, nonce, hash);
             } else if let Some(tx) = self.senders.get(&sender).and_then(|waiting| waiting.get(&nonce)) {
                 waiting.push(tx.clone());

@@ -68,6 +68,7 @@ impl Records {
                 self.last.remove(&opportunity.target);
             }
         }
+        let mut proofs = Vec::new();
         for refusal in &outcome.refusals {
             // A market that is refused as a whole stands under its own name.
             let (protocol, market) = refusal.market.clone();
@@ -81,13 +82,15 @@ impl Records {
             if let Some(action) = action {
                 let end = ProofEnd::Skipped(refusal.skip.reason);
                 let (target, detail) = (target.clone(), refusal.skip.detail.clone());
-                self.ledger.record_proof(ProofRow { target, action, block, end, detail, bundle: None, at_ms: now_ms() }).await?;
+                proofs.push(self.ledger.record_proof(ProofRow { target, action, block, end, detail, bundle: None, at_ms: now_ms() }));
             }
             if self.last.len() >= MOST_REMEMBERED {
                 self.last.clear();
             }
             self.last.insert(target, refusal.skip.reason);
         }
+        // All at once: the ledger's writer puts them into one commit.
+        futures::future::try_join_all(proofs).await?;
         Ok(records)
     }
 }

@@ -231,20 +231,21 @@ impl<S: Sink> Searcher<S> {
         let head = Arc::clone(event.head());
         let moved = match &event {
             HeadEvent::New { .. } if head.parent_hash == self.session.head().hash => self.session.advance(&head).await,
-            _ if head.hash == self.session.head().hash => Ok(HeadReport::default()),
+            _ if head.hash == self.session.head().hash && !self.session.is_behind() => Ok(HeadReport::default()),
             _ => self.session.jump(&head).await,
         };
         let report = match moved {
             Ok(report) => report,
-            Err(SessionError::Fork(error)) => {
+            Err(error) if error.is_passing() => {
                 // The next head is another chance; nothing is believed in the meantime.
-                tracing::error!(%error, head = head.number, "the fork could not roll");
+                tracing::error!(%error, head = head.number, "a head could not be followed");
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
         self.sink.head(&self.session).await?;
-        let waiting = self.mempool.head(&head, &self.session.view());
+        let senders = self.session.accounts(self.mempool.waiting_senders()).await;
+        let waiting = self.mempool.head(&senders);
         if matches!(self.run(self.head_trigger(), Vec::new(), heads).await?, Ran::Cancelled) {
             return Ok(());
         }
@@ -278,9 +279,15 @@ impl<S: Sink> Searcher<S> {
 
     /// Runs a pending transaction behind its sender's earlier ones.
     async fn pending_trigger(&mut self, tx: SimTx, heads: &mut HeadStream) -> Result<(), SearchError> {
+        if self.session.is_behind() {
+            // The book is not at the fork's head: what it says would mix two states. The head that mends it brings the trigger back.
+            self.mempool.learn(&tx);
+            return Ok(());
+        }
         self.session.prefetch(&tx).await;
         let hash = *tx.tx_hash();
-        let front = match self.mempool.front(&tx, &self.session.view(), self.session.target_block().base_fee) {
+        let sender = self.session.accounts(vec![tx.signer()]).await.get(&tx.signer()).copied();
+        let front = match self.mempool.front(&tx, sender, self.session.target_block().base_fee) {
             Ok(front) => front,
             Err(why) => {
                 self.tell(Event::Ignored { hash, why });

@@ -12,15 +12,19 @@ use super::{
 };
 use crate::{
     book::{Book, MarketRef, Refreshed},
-    chain::{ChainError, Head, Node},
+    chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, SimTx, StateDiff, TargetBlock, View},
+    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, SimTx, StateDiff, TargetBlock, View},
     plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,
 };
-use alloy::{consensus::Transaction, primitives::Address, providers::Provider};
+use alloy::{
+    consensus::Transaction,
+    primitives::{Address, map::HashMap},
+    providers::Provider,
+};
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -42,6 +46,18 @@ pub enum SessionError {
     /// A thread of ours ended early.
     #[error("a worker ended early: {0}")]
     Worker(#[from] tokio::task::JoinError),
+}
+
+impl SessionError {
+    /// Whether the next head is another chance. Otherwise a person must look.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Chain(error) | Self::Discover(DiscoverError::Chain(error)) => !matches!(error.advice(), Advice::Stop),
+            Self::Fork(_) | Self::Venues(VenueError::Fork(_)) => true,
+            Self::Discover(_) | Self::Venues(VenueError::Refused(_)) | Self::Worker(_) => false,
+        }
+    }
 }
 
 /// Where plans are carried out, and by whom.
@@ -74,6 +90,12 @@ impl Executing {
     }
 }
 
+/// Accounts and slots that the fork keeps at most before it drops what no value of the book was read from.
+const MOST_KNOWN: usize = 200_000;
+
+/// Heads between two looks at that bound.
+const RETAIN_EVERY: u64 = 32;
+
 /// What a new head brought.
 #[derive(Clone, Debug, Default)]
 pub struct HeadReport {
@@ -99,6 +121,8 @@ pub struct Session {
     engine: Arc<Engine>,
     /// Markets for which the engine's venues were found.
     markets_known: usize,
+    /// The last move to a head did not come to its end: the next one takes nothing for granted.
+    behind: bool,
     head: Head,
 }
 
@@ -129,7 +153,8 @@ impl Session {
         }
         let engine = Arc::new(Engine::new(settings(&config, &executing, &policy), assemble::no_marketplace()));
         let book = Arc::new(RwLock::new(book));
-        let mut session = Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, head };
+        let mut session =
+            Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, behind: false, head };
         session.refresh().await?;
         Ok(session)
     }
@@ -193,12 +218,17 @@ impl Session {
     /// # Errors
     /// The session stays where it was; the same or a later head can be tried again.
     pub async fn advance(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        if self.behind {
+            return self.jump(head).await;
+        }
         let mut logs = Vec::with_capacity(self.discoveries.len());
         for discovery in &self.discoveries {
             logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
         }
         let (_, diff) = self.fork.roll(head).await?;
+        self.behind = true;
         self.head = head.clone();
+        self.book.write().changed(&diff);
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
             match discovery.head(head, logs, self.checkpoints.as_ref()).await {
                 Ok(found) => found.into_iter().for_each(|found| self.book.write().found(place, found)),
@@ -216,10 +246,12 @@ impl Session {
     /// Goes to a head of another branch, or to one after a gap that was not followed.
     ///
     /// # Errors
-    /// As [`Session::advance`].
+    /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
         let (_, diff) = self.fork.roll(head).await?;
+        self.behind = true;
         self.head = head.clone();
+        self.book.write().changed(&diff);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
             let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
             found.into_iter().for_each(|found| self.book.write().found(place, found));
@@ -228,8 +260,13 @@ impl Session {
     }
 
     async fn settle(&mut self, diff: &StateDiff) -> Result<HeadReport, SessionError> {
-        self.book.write().changed(diff);
         let refreshed = self.refresh().await?;
+        // Above the bound only what the book was read from stays; a pool that a later plan needs is read again.
+        if self.head.number.is_multiple_of(RETAIN_EVERY) {
+            let live = self.book.read().live_reads();
+            self.fork.retain(&live, MOST_KNOWN).await;
+        }
+        self.behind = false;
         Ok(HeadReport { changed: diff.len(), refreshed })
     }
 
@@ -250,6 +287,22 @@ impl Session {
             self.markets_known = markets;
         }
         Ok(refreshed)
+    }
+
+    /// Accounts at the head; those that the node could not give are left out.
+    pub async fn accounts(&self, addresses: Vec<Address>) -> HashMap<Address, AccountState> {
+        if addresses.is_empty() {
+            return HashMap::default();
+        }
+        let view = self.view();
+        let read = move || addresses.into_iter().filter_map(|address| Some((address, view.account(address).ok()?))).collect();
+        tokio::task::spawn_blocking(read).await.unwrap_or_default()
+    }
+
+    /// Whether the last move to a head came to its end.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        self.behind
     }
 
     /// Reads what a pending transaction will probably touch, before a simulation thread needs it.
@@ -317,9 +370,14 @@ fn settings(config: &Config, executing: &Executing, policy: &ConfiguredPolicy) -
         weth: config.venues.weth,
         chain_id: config.chain.id,
         max_simulations: config.engine.max_simulations,
-        threads: config.engine.threads,
+        threads: threads(config.engine.threads),
         priority_fee: 0,
         fee_headroom_bps: 0,
         policy: Arc::new(policy.clone()),
     }
+}
+
+/// As many as configured; zero is one a core.
+fn threads(configured: usize) -> usize {
+    if configured > 0 { configured } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
 }

@@ -6,7 +6,7 @@
 //!            batches ◀─ packed in order of profit ◀─ sized (≤ 16 simulations) ◀─ planned
 //! ```
 //!
-//! The same function serves live runs, dry-runs and backtests, so a dry-run tells the truth about a live run.
+//! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
 
 mod candidate;
 mod compose;

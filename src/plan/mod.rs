@@ -1,10 +1,10 @@
 //! The vocabulary of Harrier: values only, no logic. Every room may import it.
 //!
 //! ```text
-//! Trigger ─▶ Opportunity { Target, Action, Sizes, Resource.. } ─▶ Plan { TxPlan { Step.. } } ─▶ Bundle
+//! Trigger ─▶ Opportunity { Target, Action, Sizes, Resource.. } ─▶ TxPlan { Step.. }.. ─▶ Bundle
 //! ```
 //!
-//! A [`Trigger`] is what made us look, an [`Opportunity`] what a protocol would accept, a [`Plan`] how it is
+//! A [`Trigger`] is what made us look, an [`Opportunity`] what a protocol would accept, a list of [`TxPlan`]s how it is
 //! done with borrowed capital. Whatever is not done has a [`SkipReason`] from one closed set.
 
 mod opportunity;
@@ -15,6 +15,6 @@ mod trigger;
 
 pub use opportunity::{Action, Opportunity, Size, SizeUnit, Sizes};
 pub use skip::{Skip, SkipReason};
-pub use step::{Amount, Approval, Callback, FlashKind, IsolatedLiquidation, Patch, Plan, Step, SwapKind, TxPlan};
+pub use step::{Amount, Approval, Callback, FlashKind, IsolatedLiquidation, Patch, Step, SwapKind, TxPlan};
 pub use target::{MarketId, ProtocolId, Resource, ResourceScope, Target, TargetKey};
 pub use trigger::Trigger;

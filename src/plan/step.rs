@@ -1,6 +1,6 @@
 //! How an opportunity is taken: transactions made of steps that `solidity/src/Executor.sol` carries out.
 
-use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256};
+use alloy::primitives::{Address, Bytes, FixedBytes, U256};
 
 /// How much of a token a step uses. A swap or wrap of nothing is left out, and fails only by its least output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,13 +218,4 @@ pub struct TxPlan {
     pub builder_payment: U256,
     /// First and last block in which the transaction does not revert.
     pub blocks: (u64, u64),
-}
-
-/// One or more transactions of one operator, nonces in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The transactions.
-    pub txs: Vec<TxPlan>,
-    /// What would be accepted on chain only behind this transaction, if any.
-    pub behind: Option<B256>,
 }

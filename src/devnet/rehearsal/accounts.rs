@@ -14,6 +14,9 @@ use std::time::Duration;
 pub struct Accounts {
     /// Scenes in order.
     pub scenarios: Vec<SceneResult>,
+    /// The closing of the books, one a searcher.
+    #[serde(skip)]
+    pub books: Vec<SceneResult>,
     /// Bundles that landed.
     pub landed: u64,
     /// Bundles that somebody else beat.
@@ -33,10 +36,11 @@ pub struct Accounts {
 impl Accounts {
     /// The totals of scenes and of the ledgers behind them.
     #[must_use]
-    pub fn of(scenarios: Vec<SceneResult>, summaries: &[Summary], took: Duration) -> Self {
+    pub fn of(scenarios: Vec<SceneResult>, books: Vec<SceneResult>, summaries: &[Summary], took: Duration) -> Self {
         let sum = |pick: fn(&Summary) -> I256| summaries.iter().map(pick).fold(I256::ZERO, I256::saturating_add).to_string();
         Self {
             scenarios,
+            books,
             landed: summaries.iter().map(|summary| summary.landed).sum(),
             lost: summaries.iter().map(|summary| summary.lost).sum(),
             skipped: summaries.iter().flat_map(|summary| summary.skipped.values()).sum(),
@@ -47,10 +51,10 @@ impl Accounts {
         }
     }
 
-    /// Whether every scene went as expected.
+    /// Whether every scene went as expected, and the books close.
     #[must_use]
     pub fn all_ok(&self) -> bool {
-        self.scenarios.iter().all(|scene| scene.ok)
+        self.scenarios.iter().chain(&self.books).all(|scene| scene.ok)
     }
 }
 

@@ -60,6 +60,7 @@ impl Stage {
     ) -> Result<(Accounts, Vec<Decided>), RehearsalError> {
         let began = Instant::now();
         let mut results: Vec<SceneResult> = Vec::new();
+        let mut books: Vec<SceneResult> = Vec::new();
         let mut summaries: Vec<Summary> = Vec::new();
         let mut ends = Vec::new();
         let before = self.devnet.balance_of("WETH", self.receiver).await?;
@@ -81,10 +82,10 @@ impl Stage {
         // One more block decides what was sent for it.
         troupe.block(&self.devnet).await?;
         let (ledger, decided) = troupe.end().await?;
-        let (result, summary) = balance(self, "accounts", before, &ledger, &decided).await?;
+        let (result, summary) = balance(self, "the books", before, &ledger, &decided).await?;
         ledger.close().await?;
         tell(&result);
-        results.push(result);
+        books.push(result);
         summaries.push(summary);
         ends.extend(decided);
 
@@ -94,16 +95,17 @@ impl Stage {
             let mut troupe = Troupe::start(&fork.devnet, fork.executor, fork.receiver, &folder.join("fork.sqlite"), &[]).await?;
             let (got, ok) = pending_update(&fork.devnet, &mut troupe, "henry").await?;
             let (ledger, decided) = troupe.end().await?;
-            let (books, summary) = balance(&fork, "accounts on the fork", before, &ledger, &decided).await?;
+            let (closing, summary) = balance(&fork, "the books of the fork", before, &ledger, &decided).await?;
             ledger.close().await?;
-            let (got, ok) = (format!("{got}; {}", books.got), ok && books.ok);
             let result = SceneResult { name: scene.name.to_owned(), expected: scene.expected.to_owned(), got, ok };
             tell(&result);
             results.push(result);
+            tell(&closing);
+            books.push(closing);
             summaries.push(summary);
             ends.extend(decided);
         }
-        Ok((Accounts::of(results, &summaries, began.elapsed()), ends))
+        Ok((Accounts::of(results, books, &summaries, began.elapsed()), ends))
     }
 }
 
@@ -123,15 +125,18 @@ fn only(mut borrowers: Vec<Borrower>) -> Result<Borrower, RehearsalError> {
 /// The ends of bundles that hold this borrower's position.
 fn ends_of<'a>(decided: &'a [Decided], borrower: &'a Borrower) -> impl Iterator<Item = &'a Decided> {
     let key = TargetKey::Account(borrower.person.address());
-    decided.iter().filter(move |end| end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id))
+    decided.iter().filter(move |end| {
+        end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id)
+    })
 }
 
 /// How the last bundle for a borrower ended, and whether it landed with the predicted profit.
 fn landed(troupe: &Troupe, borrower: &Borrower) -> (String, bool) {
     match ends_of(&troupe.decided, borrower).last() {
-        Some(Decided { outcome: Outcome::Landed(realised), predicted_wei, .. }) => {
-            (format!("landed in block {}, profit {} wei, {predicted_wei} predicted", realised.block, realised.profit_wei), realised.profit_wei == *predicted_wei)
-        }
+        Some(Decided { outcome: Outcome::Landed(realised), predicted_wei, .. }) => (
+            format!("landed in block {}, profit {} wei, {predicted_wei} predicted", realised.block, realised.profit_wei),
+            realised.profit_wei == *predicted_wei,
+        ),
         Some(end) => (format!("{:?}", end.outcome), false),
         None => (format!("no bundle: {}", last_reason(troupe, borrower)), false),
     }
@@ -185,7 +190,8 @@ async fn mined_update(devnet: &Devnet, troupe: &mut Troupe) -> Seen {
     let early = ends_of(&troupe.decided, &borrower).count();
     let next = troupe.block(devnet).await?;
     let (got, ok) = landed(troupe, &borrower);
-    let in_next = matches!(ends_of(&troupe.decided, &borrower).last(), Some(Decided { outcome: Outcome::Landed(realised), .. }) if realised.block == next.head.number);
+    let in_next =
+        matches!(ends_of(&troupe.decided, &borrower).last(), Some(Decided { outcome: Outcome::Landed(realised), .. }) if realised.block == next.head.number);
     Ok((format!("the update was in block {}; {got}", mined.head.number), ok && early == 0 && in_next))
 }
 
@@ -233,7 +239,9 @@ async fn ten_at_once(devnet: &Devnet, troupe: &mut Troupe) -> Seen {
     let in_block = borrowers
         .iter()
         .filter(|borrower| {
-            ends_of(&troupe.decided, borrower).any(|end| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == report.head.number && realised.profit_wei == end.predicted_wei))
+            ends_of(&troupe.decided, borrower).any(
+                |end| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == report.head.number && realised.profit_wei == end.predicted_wei),
+            )
         })
         .count();
     let shape = seen.ok().and_then(|outcome| outcome.batches.first().map(|batch| (batch.shape, batch.candidates.len())));
