@@ -1,0 +1,170 @@
+//! `harrier run` killed without warning between the journal and the outcome: the next start decides what was sent, and sends nothing twice.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+
+mod wire;
+
+use alloy::{
+    primitives::{B256, I256, U256},
+    providers::Provider,
+};
+use harrier::devnet::{Borrower, Devnet, DevnetConfig, Fault, SearcherFacts, rehearsal::Stage};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+use wire::{Wire, soon};
+
+/// A stage, a wire to its node, and the files of a `harrier run` that uses it.
+struct Scene {
+    stage: Stage,
+    wire: Wire,
+    file: PathBuf,
+    ledger: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn set() -> (Self, Borrower) {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::set(DevnetConfig::default(), folder.path()).await.unwrap();
+        let wire = Wire::to(&stage.devnet.http_url()).await;
+        let ledger = folder.path().join("searcher.sqlite");
+        let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
+        let overrides = [("HARRIER__node__http".to_owned(), wire.http()), ("HARRIER__node__ws".to_owned(), wire.ws())];
+        let (config, _) = stage.devnet.searcher(&facts, &overrides).unwrap();
+        let file = folder.path().join("harrier.toml");
+        std::fs::write(&file, config.to_toml().unwrap()).unwrap();
+        let borrower = stage.devnet.story().borrower("kim").health(1_005_000_000_000_000_000).open().await.unwrap().pop().unwrap();
+        (Self { stage, wire, file, ledger, folder }, borrower)
+    }
+
+    fn devnet(&self) -> &Devnet {
+        &self.stage.devnet
+    }
+
+    /// Starts the binary and waits until it sees the mempool.
+    async fn run(&self) -> Child {
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("stderr.txt")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_harrier"))
+            .args(["run", "--json", "--config", self.file.to_str().unwrap()])
+            .envs(self.devnet().secrets().unwrap())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        self.wire.subscribed().await;
+        child
+    }
+
+    /// The signal that nobody can catch.
+    async fn kill(&self, mut child: Child) {
+        child.start_kill().unwrap();
+        let _status = child.wait().await.unwrap();
+        self.wire.cut();
+    }
+
+    /// Asks it to stop, and expects that it does.
+    async fn stop(&self, mut child: Child) {
+        let id = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        let status = soon("the searcher's end", child.wait()).await.unwrap();
+        let said = std::fs::read_to_string(self.folder.path().join("stderr.txt")).unwrap();
+        assert!(status.success(), "{status}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+
+    async fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+        soon(what, async {
+            loop {
+                if let Some(found) = look() {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    /// The outcome of the bundle that was journaled first: its name and profit.
+    fn first_outcome(&self) -> Option<(String, Option<String>)> {
+        let query = "SELECT o.outcome, o.profit_wei FROM outcomes o WHERE o.superseded = 0 AND o.bundle_id = (SELECT min(id) FROM bundles)";
+        open(&self.ledger)?.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).optional().unwrap()
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        open(&self.ledger).map_or(0, |ledger| ledger.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap())
+    }
+
+    async fn debt(&self, borrower: &Borrower) -> u128 {
+        let market = self.devnet().contracts().market(&borrower.market).unwrap();
+        self.devnet().position(market, borrower.person.address()).await.unwrap().0
+    }
+}
+
+fn open(ledger: &Path) -> Option<Connection> {
+    // There is none before the first start, and no table before its migration.
+    let connection = Connection::open_with_flags(ledger, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).ok()?;
+    (version > 0).then_some(connection)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_landed_while_nobody_ran_is_decided_at_the_next_start() {
+    let (scene, borrower) = Scene::set().await;
+    let devnet = scene.devnet();
+    let before = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap();
+    let child = scene.run().await;
+    devnet.price_moves("ETH/USD", -70).await.unwrap();
+    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    scene.kill(child).await;
+    assert_eq!((scene.count("bundles"), scene.count("outcomes")), (1, 0), "in the journal, and not decided");
+    let report = devnet.build_block().await.unwrap();
+    assert_eq!(report.bundles.len(), 1);
+    assert_eq!(scene.debt(&borrower).await, 0);
+
+    let child = scene.run().await;
+    let (outcome, profit) = scene.until("the outcome", || scene.first_outcome()).await;
+    assert_eq!(outcome, "landed");
+    devnet.build_block().await.unwrap();
+    scene.stop(child).await;
+    // What the ledger says is what the chain says.
+    let ours: B256 = report.bundles[0].txs[1];
+    let receipt = devnet.provider().unwrap().get_transaction_receipt(ours).await.unwrap().unwrap();
+    let gas = U256::from(receipt.gas_used) * U256::from(receipt.effective_gas_price);
+    let gained = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap() - before;
+    let earned = I256::try_from(gained).unwrap() - I256::try_from(gas).unwrap();
+    assert_eq!(profit.unwrap().parse::<I256>().unwrap(), earned);
+    assert_eq!((scene.count("bundles"), scene.count("outcomes")), (1, 1));
+    assert_eq!(devnet.relay().unwrap().counters().accepted, 1, "sent once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_was_journaled_and_never_taken_is_missed_and_the_position_is_taken_once() {
+    let (scene, borrower) = Scene::set().await;
+    let devnet = scene.devnet();
+    devnet.relay().unwrap().set_fault(Some(Fault::Delay(Duration::from_secs(600))));
+    let child = scene.run().await;
+    devnet.price_moves("ETH/USD", -70).await.unwrap();
+    scene.until("a journaled bundle", || (scene.count("bundles") == 1).then_some(())).await;
+    scene.kill(child).await;
+    devnet.relay().unwrap().set_fault(None);
+    assert_eq!(devnet.front().waiting_bundles(), 0);
+    devnet.build_block().await.unwrap();
+    assert!(scene.debt(&borrower).await > 0, "the update is mined without us");
+
+    let child = scene.run().await;
+    let (outcome, _) = scene.until("the outcome", || scene.first_outcome()).await;
+    assert_eq!(outcome, "missed");
+    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    let report = devnet.build_block().await.unwrap();
+    assert_eq!(report.bundles.len(), 1);
+    assert_eq!(scene.debt(&borrower).await, 0);
+    scene.until("the second outcome", || (scene.count("outcomes") == 2).then_some(())).await;
+    scene.stop(child).await;
+    assert_eq!((scene.count("bundles"), scene.count("outcomes")), (2, 2));
+    assert_eq!(devnet.relay().unwrap().counters().accepted, 1, "taken once");
+}
