@@ -42,7 +42,8 @@ impl Shelf {
     }
 
     /// Whether the market must be read for this target block: never read, or its value depends on the block.
-    pub(super) fn is_due(&self, block: &TargetBlock) -> bool {
+    #[must_use]
+    pub fn is_due(&self, block: &TargetBlock) -> bool {
         match (&self.reading, self.read_for) {
             (Some(read), Some(read_for)) => read_for != (block.number, block.timestamp) && read.reads.reads_environment(),
             _ => true,

@@ -79,7 +79,7 @@ pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBloc
     if let Some(uniswap) = &config.venues.uniswap_v3 {
         let deployment = UniswapV3::new("uniswap_v3", uniswap.factory);
         let mut reads = ReadSet::default();
-        let mut pools = deployment.discover(view, block, &pairs(config.venues.weth, book), &uniswap.fee_tiers, &mut reads)?;
+        let mut pools = deployment.discover(view, block, &pairs(config.venues.weth, book).into_iter().collect::<Vec<_>>(), &uniswap.fee_tiers, &mut reads)?;
         for address in &uniswap.pools {
             if pools.iter().all(|pool| pool.address() != *address) {
                 pools.push(deployment.pool(view, block, *address, &mut reads)?);
@@ -103,7 +103,8 @@ pub fn no_marketplace() -> Marketplace {
 }
 
 /// Each market's pair, and each of its tokens against WETH.
-fn pairs(weth: Address, book: &Book) -> Vec<(Address, Address)> {
+#[must_use]
+pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
     let mut pairs = BTreeSet::new();
     let mut add = |a: Address, b: Address| {
         if a != b {
@@ -117,7 +118,7 @@ fn pairs(weth: Address, book: &Book) -> Vec<(Address, Address)> {
             add(reading.collateral_token, weth);
         }
     }
-    pairs.into_iter().collect()
+    pairs
 }
 
 /// Contracts that the executor's generic call steps must reach: what protocols name and what is configured.

@@ -18,6 +18,10 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub struct DrySink {
     operators: Vec<Address>,
+    /// What bundles for the coming block use already, as if they had been sent.
+    taken: BTreeSet<Resource>,
+    /// What was counted at any head: the same position is earned once.
+    counted: BTreeSet<Resource>,
     records: Option<Records>,
     /// Bundles that would have been sent.
     pub batches: usize,
@@ -29,18 +33,18 @@ impl DrySink {
     /// A sink with these throw-away operators; `records` keeps what came of triggers.
     #[must_use]
     pub const fn new(operators: Vec<Address>, records: Option<Records>) -> Self {
-        Self { operators, records, batches: 0, profit_wei: U256::ZERO }
+        Self { operators, taken: BTreeSet::new(), counted: BTreeSet::new(), records, batches: 0, profit_wei: U256::ZERO }
     }
 }
 
 impl Sink for DrySink {
     fn head<'a>(&'a mut self, _session: &'a Session) -> BoxFuture<'a, Result<(), SinkError>> {
+        self.taken.clear();
         async { Ok(()) }.boxed()
     }
 
     fn ready(&mut self) -> (Vec<Sender>, BTreeSet<Resource>) {
-        // Nothing is in flight: each trigger is answered as if it were the only one.
-        (self.operators.iter().map(|address| Sender { address: *address, nonce: 0 }).collect(), BTreeSet::new())
+        (self.operators.iter().map(|address| Sender { address: *address, nonce: 0 }).collect(), self.taken.clone())
     }
 
     fn take<'a>(&'a mut self, session: &'a Session, _front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
@@ -49,8 +53,15 @@ impl Sink for DrySink {
                 let kept = records.outcome(session.head(), outcome).await;
                 kept.map_err(|error| SinkError { what: "writing an outcome", reason: error.to_string() })?;
             }
-            self.batches = self.batches.saturating_add(outcome.batches.len());
-            self.profit_wei = outcome.batches.iter().fold(self.profit_wei, |sum, batch| sum.saturating_add(batch.profit_wei));
+            for batch in &outcome.batches {
+                let locks = || batch.candidates.iter().flat_map(|candidate| &candidate.opportunity.locks);
+                self.taken.extend(locks().cloned());
+                if locks().any(|lock| !self.counted.contains(lock)) {
+                    self.batches = self.batches.saturating_add(1);
+                    self.profit_wei = self.profit_wei.saturating_add(batch.profit_wei);
+                }
+                self.counted.extend(locks().cloned());
+            }
             Ok(0)
         }
         .boxed()

@@ -2,11 +2,12 @@
 
 use super::records::now_ms;
 use crate::{
-    engine::{Batch, Candidate},
+    engine::{Batch, BatchShape, Candidate},
+    executor,
     fork::SimTx,
     ledger::{Explanation, Inputs, Ledger, LedgerError, Outcome as LedgerOutcome, ProofEnd, ProofRow, Realised as LedgerRealised, RecordId},
-    plan::{Resource, SkipReason, Trigger},
-    relay::{Bundle, IncludedBlock, IncludedTx, Lease, LogPattern, Outcome, Realised, Watch, decide},
+    plan::{Resource, Trigger},
+    relay::{Bundle, IncludedBlock, IncludedTx, Lease, LogPattern, Outcome, Watch, decide},
 };
 use alloy::primitives::{Address, B256, I256, U256};
 
@@ -26,8 +27,6 @@ pub(super) struct InFlight {
     pub(super) lease: Lease,
     pub(super) batch: Batch,
     pub(super) jobs: Vec<Job>,
-    /// No relay took it, and none may have.
-    pub(super) refused: bool,
 }
 
 /// How a bundle ended, for whoever watches.
@@ -59,19 +58,17 @@ impl InFlight {
     }
 
     /// Decides it from its target block, and writes down how it ended.
-    pub(super) async fn settle(self, block: &IncludedBlock, profit_token: Address, receiver: Address, ledger: &Ledger) -> Result<Decided, LedgerError> {
+    pub(super) async fn settle(self, block: &IncludedBlock, books: Books, ledger: &Ledger) -> Result<Decided, LedgerError> {
         let ours = self.bundle.own_hashes();
         let winner = self.jobs.iter().flat_map(|job| job.winner.iter().cloned()).collect();
         let whole = Watch { target_block: self.bundle.target_block(), ours: ours.clone(), winner };
         let decided = decide(&whole, block);
-        let outcome = if self.refused && matches!(decided, Outcome::Missed { .. }) {
-            LedgerOutcome::Dropped { reason: SkipReason::SubmissionFailed }
-        } else {
-            self.ledger_outcome(&decided, block, profit_token, receiver)
-        };
-        for job in &self.jobs {
-            let watch = Watch { target_block: whole.target_block, ours: ours.clone(), winner: job.winner.clone() };
-            let (end, detail) = proof(&decide(&watch, block), self.refused);
+        let outcome = self.ledger_outcome(&decided, block, books);
+        for (place, job) in self.jobs.iter().enumerate() {
+            // In a chain each job has a transaction of its own, in a merged bundle they share one.
+            let own = if self.batch.shape == BatchShape::Merged { ours.clone() } else { ours.get(place).copied().into_iter().collect() };
+            let watch = Watch { target_block: whole.target_block, ours: own, winner: job.winner.clone() };
+            let (end, detail) = proof(&decide(&watch, block));
             ledger
                 .record_proof(ProofRow {
                     target: job.candidate.opportunity.target.clone(),
@@ -93,9 +90,17 @@ impl InFlight {
         Ok(Decided { trigger: self.trigger, bundle: self.bundle.hash(), outcome, explanation, predicted_wei, batch: self.batch })
     }
 
-    fn ledger_outcome(&self, decided: &Outcome, block: &IncludedBlock, profit_token: Address, receiver: Address) -> LedgerOutcome {
+    /// Ends it without its block, which could not be read for longer than any reorg lasts.
+    pub(super) async fn abandon(self, ledger: &Ledger) -> Result<(), LedgerError> {
+        tracing::error!(bundle = %self.bundle.hash(), block = self.bundle.target_block(), "a target block could not be read; its bundle counts as missed");
+        ledger.record_outcome(self.record, LedgerOutcome::Missed, now_ms()).await?;
+        self.lease.release_decided();
+        Ok(())
+    }
+
+    fn ledger_outcome(&self, decided: &Outcome, block: &IncludedBlock, books: Books) -> LedgerOutcome {
         let payment = self.batch.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.plan.builder_payment));
-        ledger_outcome(decided, block, &self.bundle.own_hashes(), payment, profit_token, receiver)
+        ledger_outcome(decided, block, &self.bundle.own_hashes(), payment, books)
     }
 }
 
@@ -109,18 +114,12 @@ fn signed(amount: U256) -> I256 {
 }
 
 /// How the ledger says what a block says.
-pub(super) fn ledger_outcome(
-    decided: &Outcome,
-    block: &IncludedBlock,
-    ours: &[B256],
-    payment: U256,
-    profit_token: Address,
-    receiver: Address,
-) -> LedgerOutcome {
+pub(super) fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B256], payment: U256, books: Books) -> LedgerOutcome {
     let included: Vec<&IncludedTx> = block.txs.iter().filter(|tx| ours.contains(&tx.hash)).collect();
     match decided {
-        Outcome::Landed { block: facts, .. } => {
-            let profit_wei = included.iter().filter_map(|tx| realised(tx, profit_token, receiver)).fold(I256::ZERO, I256::saturating_add);
+        // Of a bundle that was taken apart, what did land has landed; that it is less than predicted raises the alarm.
+        Outcome::Landed { block: facts, .. } | Outcome::Partial { block: facts, .. } => {
+            let profit_wei = included.iter().map(|tx| realised(tx, books)).fold(I256::ZERO, I256::saturating_add);
             LedgerOutcome::Landed(LedgerRealised {
                 block: facts.number,
                 block_hash: block.head.hash,
@@ -136,8 +135,7 @@ pub(super) fn ledger_outcome(
                 builder_payment_wei: payment,
             })
         }
-        // A bundle that was taken apart has failed whatever is left of it.
-        Outcome::Reverted { block: facts, txs } | Outcome::Partial { block: facts, txs, .. } => {
+        Outcome::Reverted { block: facts, txs } => {
             let tx = txs.iter().find(|tx| !tx.success).or(txs.first()).map_or(B256::ZERO, |tx| tx.hash);
             let cost_wei =
                 included.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(U256::from(tx.gas_used).saturating_mul(U256::from(tx.effective_gas_price))));
@@ -148,18 +146,26 @@ pub(super) fn ledger_outcome(
     }
 }
 
-/// What one transaction brought after gas, by its receipt.
-fn realised(tx: &IncludedTx, profit_token: Address, receiver: Address) -> Option<I256> {
-    let realised = Realised::of(tx, profit_token, receiver)?;
-    realised.token_gain.checked_sub(signed(realised.gas_cost_wei))
+/// Where profit is read from receipts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Books {
+    pub(super) executor: Address,
+    pub(super) profit_token: Address,
 }
 
-fn proof(decided: &Outcome, refused: bool) -> (ProofEnd, String) {
+/// What one transaction brought after gas: the gain that the executor itself logged, which leaves donations out.
+fn realised(tx: &IncludedTx, books: Books) -> I256 {
+    let logged = tx.logs.iter().filter_map(|log| executor::decode_gained_log(books.executor, log));
+    let gain = logged.filter(|gained| gained.token == books.profit_token).fold(U256::ZERO, |sum, gained| sum.saturating_add(gained.amount));
+    let gas = U256::from(tx.gas_used).saturating_mul(U256::from(tx.effective_gas_price));
+    signed(gain).saturating_sub(signed(gas))
+}
+
+fn proof(decided: &Outcome) -> (ProofEnd, String) {
     match decided {
         Outcome::Landed { block, .. } => (ProofEnd::Landed, format!("in block {}", block.number)),
         Outcome::Reverted { block, .. } | Outcome::Partial { block, .. } => (ProofEnd::Reverted, format!("in block {}", block.number)),
         Outcome::Lost { to, tx, .. } => (ProofEnd::Lost, format!("to {to} with {tx}")),
-        Outcome::Missed { .. } if refused => (ProofEnd::Skipped(SkipReason::SubmissionFailed), "no relay took it".to_owned()),
         Outcome::Missed { block } => (ProofEnd::Missed, format!("block {} came without it", block.number)),
     }
 }

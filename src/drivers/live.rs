@@ -5,7 +5,7 @@
 //! ```
 
 use super::{
-    in_flight::{Decided, InFlight, Job, front_hashes, ledger_outcome, predicted},
+    in_flight::{Books, Decided, InFlight, Job, front_hashes, ledger_outcome, predicted},
     records::{Records, now_ms},
     searcher::{Sink, SinkError},
     session::Session,
@@ -16,9 +16,9 @@ use crate::{
     engine::{Batch, Outcome, Sender},
     executor,
     fork::{SimTx, TxStatus},
-    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, RecordId, SubmissionRow},
-    plan::{Action, Resource, Skip, SkipReason, Target},
-    relay::{BlockSource, Bundle, IncludedBlock, Lease, LogPattern, NodeBlocks, Operators, Relays, SealedTx, Watch, decide, replacement_uuid},
+    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, RecordId, SubmissionRow},
+    plan::{Action, Resource, Skip, SkipReason, Target, Trigger},
+    relay::{BlockSource, Bundle, IncludedBlock, Lease, LogPattern, NodeBlocks, Operators, Relays, SealedTx, Sent, Watch, decide, replacement_uuid},
 };
 use alloy::{
     consensus::Transaction,
@@ -36,6 +36,24 @@ use tokio::sync::mpsc;
 /// Wei that a free operator must be able to spend on gas at least: the largest transaction at the target block's base fee.
 fn needed(session: &Session) -> U256 {
     U256::from(session.target_block().base_fee).saturating_mul(U256::from(TX_GAS_CAP))
+}
+
+/// Blocks for which the receipts of a target block are asked for before its bundle is given up.
+const LONGEST_WAIT: u64 = 64;
+
+/// Where realised profit is read.
+fn books(session: &Session) -> Books {
+    let settings = session.engine().settings();
+    Books { executor: settings.executor, profit_token: settings.weth }
+}
+
+/// A batch that is signed, proven and in the journal.
+struct Prepared {
+    record: RecordId,
+    bundle: Bundle,
+    lease: Lease,
+    batch: Batch,
+    jobs: Vec<Job>,
 }
 
 /// Sends what the engine found.
@@ -71,7 +89,6 @@ impl LiveSink {
     /// When the ledger or the node can't be read.
     pub async fn recover(&self, session: &Session) -> Result<(), SinkError> {
         let ledger = self.records.ledger();
-        let (weth, receiver) = (session.engine().settings().weth, session.engine().settings().receiver);
         for unfinished in ledger.unfinished_bundles().await.map_err(|error| failed("reading the journal", &error))? {
             if unfinished.target_block > session.head().number {
                 // It may still land; its operator's nonce tells when it has. It is decided by the next start.
@@ -81,7 +98,7 @@ impl LiveSink {
             let Some(block) = self.block(unfinished.target_block).await? else { continue };
             let ours: Vec<_> = unfinished.txs.iter().filter(|tx| tx.ours).map(|tx| tx.hash).collect();
             let watch = Watch { target_block: unfinished.target_block, ours: ours.clone(), winner: Vec::new() };
-            let outcome = ledger_outcome(&decide(&watch, &block), &block, &ours, U256::ZERO, weth, receiver);
+            let outcome = ledger_outcome(&decide(&watch, &block), &block, &ours, U256::ZERO, books(session));
             ledger.record_outcome(unfinished.id, outcome, now_ms()).await.map_err(|error| failed("deciding an earlier bundle", &error))?;
         }
         Ok(())
@@ -93,7 +110,6 @@ impl LiveSink {
 
     async fn decide_due(&mut self, session: &Session) -> Result<(), SinkError> {
         let head = session.head();
-        let (weth, receiver) = (session.engine().settings().weth, session.engine().settings().receiver);
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight).into_iter().partition(|bundle| bundle.bundle.target_block() <= head.number);
         self.in_flight = later;
         let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
@@ -110,10 +126,14 @@ impl LiveSink {
                 unread.insert(block);
             }
             let Some(Some(block)) = blocks.get(&number) else {
-                self.in_flight.push(bundle);
+                if head.number > number.saturating_add(LONGEST_WAIT) {
+                    bundle.abandon(self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
+                } else {
+                    self.in_flight.push(bundle);
+                }
                 continue;
             };
-            let decided = bundle.settle(block, weth, receiver, self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
+            let decided = bundle.settle(block, books(session), self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
             tracing::info!(bundle = %decided.bundle, outcome = decided.outcome.name(), "decided");
             if let Some(watcher) = &self.decided
                 && watcher.try_send(decided).is_err()
@@ -175,15 +195,14 @@ impl LiveSink {
         Ok((sealed, holds_late))
     }
 
-    /// Brings one batch to the relays. A reason where it did not come so far.
-    async fn send(
-        &mut self,
+    /// Signs, proves and journals one batch. A reason where it did not come so far.
+    async fn prepare(
+        &self,
         session: &Session,
         front: &[SimTx],
-        outcome: &Outcome,
         batch: &Batch,
         opportunities: &HashMap<(Target, Action), RecordId>,
-    ) -> Result<Result<(), Skip>, SinkError> {
+    ) -> Result<Result<Prepared, Skip>, SinkError> {
         let cost =
             batch.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(U256::from(tx.tx.gas_limit()).saturating_mul(U256::from(tx.tx.max_fee_per_gas()))));
         let lease = match self.operators.lease_of(batch.sender, cost) {
@@ -219,20 +238,33 @@ impl LiveSink {
             in_front: front_hashes(front),
         };
         let record = self.journal(batch, &bundle, &inputs, opportunities, block.number).await?;
-        let answers = self.relays.send(&bundle).await;
-        let refused = !answers.iter().any(crate::relay::Sent::may_be_included);
+        let jobs =
+            batch.candidates.iter().map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) }).collect();
+        Ok(Ok(Prepared { record, bundle, lease, batch: batch.clone(), jobs }))
+    }
+
+    /// Writes what the relays said. A bundle that one of them has or may have is in flight; of one that certainly none has nothing
+    /// has left the house, so its operator and its targets are free again.
+    async fn answered(&mut self, trigger: Trigger, prepared: Prepared, answers: Vec<Sent>) -> Result<Result<(), (Batch, Skip)>, SinkError> {
+        let ledger = self.records.ledger();
+        let refused = !answers.iter().any(Sent::may_be_included);
         for answer in answers {
             let (accepted, response) = match &answer.result {
                 Ok(accepted) => (true, accepted.answer.raw.clone()),
                 Err(error) => (false, error.to_string()),
             };
             let row = SubmissionRow { relay: answer.relay, accepted, response, at_ms: now_ms() };
-            self.records.ledger().mark_submitted(record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
+            ledger.mark_submitted(prepared.record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
         }
-        let jobs =
-            batch.candidates.iter().map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) }).collect();
-        self.in_flight.push(InFlight { record, trigger: outcome.trigger, bundle, lease, batch: batch.clone(), jobs, refused });
-        Ok(if refused { Err(Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle")) } else { Ok(()) })
+        let Prepared { record, bundle, lease, batch, jobs } = prepared;
+        if refused {
+            let dropped = LedgerOutcome::Dropped { reason: SkipReason::SubmissionFailed };
+            ledger.record_outcome(record, dropped, now_ms()).await.map_err(|error| failed("writing an outcome", &error))?;
+            lease.release_unsent();
+            return Ok(Err((batch, Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle"))));
+        }
+        self.in_flight.push(InFlight { record, trigger, bundle, lease, batch, jobs });
+        Ok(Ok(()))
     }
 
     /// Candidates and bundle into the ledger; only then may it be sent.
@@ -305,15 +337,26 @@ impl Sink for LiveSink {
     fn take<'a>(&'a mut self, session: &'a Session, front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
         async move {
             let opportunities = self.records.outcome(session.head(), outcome).await.map_err(|error| failed("writing an outcome", &error))?;
-            let mut sent = 0_usize;
+            let mut refused: Vec<(Batch, Skip)> = Vec::new();
+            let mut prepared = Vec::with_capacity(outcome.batches.len());
             for batch in &outcome.batches {
-                match self.send(session, front, outcome, batch, &opportunities).await? {
-                    Ok(()) => sent = sent.saturating_add(1),
-                    Err(skip) => {
-                        tracing::warn!(%skip, "a batch was not sent");
-                        self.records.refuse(session.head(), batch, &skip).await.map_err(|error| failed("writing a skip", &error))?;
-                    }
+                match self.prepare(session, front, batch, &opportunities).await? {
+                    Ok(ready) => prepared.push(ready),
+                    Err(skip) => refused.push((batch.clone(), skip)),
                 }
+            }
+            // All at once: a relay that is slow for one bundle does not hold up the next.
+            let answers = futures::future::join_all(prepared.iter().map(|ready| self.relays.send(&ready.bundle))).await;
+            let mut sent = 0_usize;
+            for (ready, answers) in prepared.into_iter().zip(answers) {
+                match self.answered(outcome.trigger, ready, answers).await? {
+                    Ok(()) => sent = sent.saturating_add(1),
+                    Err(refusal) => refused.push(refusal),
+                }
+            }
+            for (batch, skip) in refused {
+                tracing::warn!(%skip, "a batch was not sent");
+                self.records.refuse(session.head(), &batch, &skip).await.map_err(|error| failed("writing a skip", &error))?;
             }
             Ok(sent)
         }

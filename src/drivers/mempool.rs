@@ -38,6 +38,17 @@ pub enum Dropped {
     Aged,
 }
 
+impl Dropped {
+    /// Whether the same transaction may be simulated at a later head.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget => true,
+            Self::NonceUsed | Self::GasTooHigh | Self::TooLarge | Self::SenderBudget | Self::NotSampled | Self::Aged => false,
+        }
+    }
+}
+
 /// Bounds of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -184,12 +195,15 @@ impl Mempool {
     /// Whether a transaction may touch a read set: by its target, its access list, or what its kind of call did before. One that
     /// nothing is known about may be a sample.
     pub fn choose(&mut self, tx: &SimTx, reads_account: impl Fn(&Address) -> bool) -> Result<(), Dropped> {
-        if self.simulated >= self.bounds.per_block {
-            return Err(self.drop_for(Dropped::BlockBudget));
-        }
         let known = tx.to().is_some_and(|to| reads_account(&to))
             || tx.access_list().is_some_and(|list| list.iter().any(|item| reads_account(&item.address)))
             || call_of(tx).is_some_and(|call| self.writers.known.contains_key(&call));
+        if self.simulated >= self.bounds.per_block {
+            if known {
+                self.wait(tx);
+            }
+            return Err(self.drop_for(Dropped::BlockBudget));
+        }
         if !known {
             if self.sampled >= self.bounds.samples {
                 return Err(self.drop_for(Dropped::NotSampled));
@@ -205,6 +219,11 @@ impl Mempool {
         if let Some(call) = call_of(tx) {
             self.writers.learn(call);
         }
+        self.wait(tx);
+    }
+
+    /// Tries a transaction again at the next head: nothing is known yet of what it touches.
+    pub fn wait(&mut self, tx: &SimTx) {
         let hash = *tx.tx_hash();
         if self.by_hash.contains_key(&hash) && !self.relevant.contains(&hash) {
             self.relevant.push(hash);

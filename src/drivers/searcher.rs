@@ -246,6 +246,8 @@ impl<S: Sink> Searcher<S> {
         self.sink.head(&self.session).await?;
         let senders = self.session.accounts(self.mempool.waiting_senders()).await;
         let waiting = self.mempool.head(&senders);
+        // One that was cancelled and waits as well is run once.
+        self.triggers.retain(|tx| !waiting.iter().any(|other| other.tx_hash() == tx.tx_hash()));
         if matches!(self.run(self.head_trigger(), Vec::new(), heads).await?, Ran::Cancelled) {
             return Ok(());
         }
@@ -281,7 +283,7 @@ impl<S: Sink> Searcher<S> {
     async fn pending_trigger(&mut self, tx: SimTx, heads: &mut HeadStream) -> Result<(), SearchError> {
         if self.session.is_behind() {
             // The book is not at the fork's head: what it says would mix two states. The head that mends it brings the trigger back.
-            self.mempool.learn(&tx);
+            self.mempool.wait(&tx);
             return Ok(());
         }
         self.session.prefetch(&tx).await;
@@ -290,6 +292,9 @@ impl<S: Sink> Searcher<S> {
         let front = match self.mempool.front(&tx, sender, self.session.target_block().base_fee) {
             Ok(front) => front,
             Err(why) => {
+                if why.may_pass() {
+                    self.mempool.wait(&tx);
+                }
                 self.tell(Event::Ignored { hash, why });
                 return Ok(());
             }
@@ -297,7 +302,10 @@ impl<S: Sink> Searcher<S> {
         match self.run(Trigger::Pending { hash }, front, heads).await? {
             // Markets were read on its overlay, so it writes to a read set: it is tried again at each head while it waits.
             Ran::Done(outcome) if outcome.markets > 0 => self.mempool.learn(&tx),
-            Ran::Done(_) | Ran::Failed => {}
+            // It may do in front of the next head what it does not do here.
+            Ran::Done(outcome) if outcome.front.is_some() => self.mempool.wait(&tx),
+            Ran::Done(_) => {}
+            Ran::Failed => self.mempool.wait(&tx),
             Ran::Cancelled => self.triggers.push_front(tx),
         }
         Ok(())
@@ -317,7 +325,12 @@ impl<S: Sink> Searcher<S> {
                 job.await
             }
         };
-        self.finish(&front, outcome.map_err(SessionError::Worker)?).await
+        let outcome = outcome.map_err(SessionError::Worker)?;
+        if self.stashed.is_some() {
+            // The head came while the last simulations ran: its target block is there already, or is another one now.
+            return Ok(Ran::Cancelled);
+        }
+        self.finish(&front, outcome).await
     }
 
     async fn finish(&mut self, front: &[SimTx], outcome: Result<Outcome, EngineError>) -> Result<Ran, SearchError> {

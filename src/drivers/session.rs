@@ -119,8 +119,8 @@ pub struct Session {
     executing: Executing,
     policy: ConfiguredPolicy,
     engine: Arc<Engine>,
-    /// Markets for which the engine's venues were found.
-    markets_known: usize,
+    /// Pairs of tokens for which the engine's venues were found.
+    pairs: BTreeSet<(Address, Address)>,
     /// The last move to a head did not come to its end: the next one takes nothing for granted.
     behind: bool,
     head: Head,
@@ -153,8 +153,22 @@ impl Session {
         }
         let engine = Arc::new(Engine::new(settings(&config, &executing, &policy), assemble::no_marketplace()));
         let book = Arc::new(RwLock::new(book));
-        let mut session =
-            Self { config, node, rules, fork, book, protocols, discoveries, checkpoints, executing, policy, engine, markets_known: 0, behind: false, head };
+        let mut session = Self {
+            config,
+            node,
+            rules,
+            fork,
+            book,
+            protocols,
+            discoveries,
+            checkpoints,
+            executing,
+            policy,
+            engine,
+            pairs: BTreeSet::new(),
+            behind: false,
+            head,
+        };
         session.refresh().await?;
         Ok(session)
     }
@@ -221,12 +235,12 @@ impl Session {
         if self.behind {
             return self.jump(head).await;
         }
+        self.behind = true;
         let mut logs = Vec::with_capacity(self.discoveries.len());
         for discovery in &self.discoveries {
             logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
         }
         let (_, diff) = self.fork.roll(head).await?;
-        self.behind = true;
         self.head = head.clone();
         self.book.write().changed(&diff);
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
@@ -248,8 +262,8 @@ impl Session {
     /// # Errors
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
-        let (_, diff) = self.fork.roll(head).await?;
         self.behind = true;
+        let (_, diff) = self.fork.roll(head).await?;
         self.head = head.clone();
         self.book.write().changed(&diff);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
@@ -279,12 +293,13 @@ impl Session {
         for failed in &refreshed.failed {
             tracing::warn!(%failed, "a value could not be read; it is tried again at the next head");
         }
-        let markets = self.book.read().markets().count();
-        if markets != self.markets_known {
+        // A market that could not be read before may bring a pair as well as a new one.
+        let pairs = assemble::pairs(self.config.venues.weth, &self.book.read());
+        if pairs != self.pairs {
             let (config, book, view, block) = (Arc::clone(&self.config), Arc::clone(&self.book), self.view(), self.target_block());
             let marketplace = tokio::task::spawn_blocking(move || assemble::marketplace(&config, &book.read(), &view, &block)).await??;
             self.engine = Arc::new(Engine::new(settings(&self.config, &self.executing, &self.policy), marketplace));
-            self.markets_known = markets;
+            self.pairs = pairs;
         }
         Ok(refreshed)
     }

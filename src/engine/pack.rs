@@ -15,10 +15,13 @@ use super::{
     size::{Sized, Sizing},
 };
 use crate::{
-    fork::{Facet, StateDiff, View},
+    fork::{Facet, SimTx, StateDiff, View},
     plan::{Resource, Skip, SkipReason},
 };
-use alloy::primitives::{Address, U256, map::HashSet};
+use alloy::{
+    consensus::Transaction,
+    primitives::{Address, U256, U512, map::HashSet},
+};
 use std::cmp::Reverse;
 
 /// Packs sized candidates into batches, best first.
@@ -112,39 +115,63 @@ struct Standing {
 /// Puts a group into one bundle of one sender.
 fn batch(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, group: Vec<Sized>, outcome: &mut Outcome) -> Result<Option<Batch>, EngineError> {
     let standing = stand_in_line(engine, work, view, sender, group, outcome)?;
-    let chain = chain(engine, work, view, sender, &standing, outcome)?;
+    let (standing, chain) = chain(engine, work, view, sender, standing, outcome)?;
+    if chain.is_empty() {
+        return Ok(None);
+    }
     let merged = if chain.len() > 1 { merged(engine, work, view, sender, &standing, outcome)? } else { None };
     let chain_profit = chain.iter().filter_map(Simulated::profit_wei).fold(U256::ZERO, U256::saturating_add);
     let (shape, txs, profit_wei) = match merged {
         Some((tx, profit)) if profit > chain_profit => (BatchShape::Merged, vec![tx], profit),
         _ => (if chain.len() > 1 { BatchShape::Chain } else { BatchShape::Single }, chain, chain_profit),
     };
-    if txs.is_empty() {
-        return Ok(None);
-    }
-    let alone = shape != BatchShape::Merged;
-    // A chain that ended early leaves the rest for the next trigger: refused with its reason, never counted.
-    let taken = if alone { txs.len() } else { standing.len() };
+    let shares = match (shape, txs.first()) {
+        (BatchShape::Merged, Some(tx)) => shares_of(tx, profit_wei, &standing),
+        _ => txs.iter().map(|tx| (tx.profit_wei().unwrap_or_default(), tx.gas_used, tx.plan.builder_payment)).collect(),
+    };
     let candidates = standing
         .into_iter()
-        .take(taken)
-        .enumerate()
-        .map(|(place, standing)| {
-            // In a chain each has its own final figures, in a merged transaction only the sum is exact.
-            let own = if alone { txs.get(place) } else { None };
-            Candidate {
-                profit_wei: own.and_then(Simulated::profit_wei).unwrap_or(standing.profit_wei),
-                gas_used: own.map_or(standing.simulated.gas_used, |tx| tx.gas_used),
-                builder_payment: own.map_or(U256::ZERO, |tx| tx.plan.builder_payment),
-                size: standing.sized.quoted.size,
-                repay: standing.sized.quoted.terms.pays,
-                seized: standing.sized.quoted.terms.receives,
-                simulations: standing.sized.simulations + FINAL_RUNS,
-                opportunity: standing.sized.screened.opportunity,
-            }
+        .zip(shares)
+        .map(|(standing, (profit_wei, gas_used, builder_payment))| Candidate {
+            profit_wei,
+            gas_used,
+            builder_payment,
+            size: standing.sized.quoted.size,
+            repay: standing.sized.quoted.terms.pays,
+            seized: standing.sized.quoted.terms.receives,
+            simulations: standing.sized.simulations + FINAL_RUNS,
+            opportunity: standing.sized.screened.opportunity,
         })
         .collect();
     Ok(Some(Batch { shape, candidates, txs, sender: sender.address, profit_wei }))
+}
+
+/// Profit, gas and payment of one transaction, divided among its candidates in proportion to what each earns alone. The last one takes what
+/// rounding down leaves, so that the sums are exact.
+fn shares_of(tx: &Simulated, profit_wei: U256, standing: &[Standing]) -> Vec<(U256, u64, U256)> {
+    let alone = standing.iter().fold(U256::ZERO, |sum, one| sum.saturating_add(one.profit_wei)).max(U256::ONE);
+    let gas = standing.iter().fold(0_u64, |sum, one| sum.saturating_add(one.simulated.gas_used)).max(1);
+    let (mut profit_left, mut gas_left, mut payment_left) = (profit_wei, tx.gas_used, tx.plan.builder_payment);
+    let mut shares = Vec::with_capacity(standing.len());
+    for (place, one) in standing.iter().enumerate() {
+        let last = place + 1 == standing.len();
+        let part = |whole: U256, left: U256| if last { left } else { mul_div_down(whole, one.profit_wei, alone).min(left) };
+        let profit = part(profit_wei, profit_left);
+        let payment = part(tx.plan.builder_payment, payment_left);
+        let gas_share = u128::from(tx.gas_used) * u128::from(one.simulated.gas_used) / u128::from(gas);
+        let gas_used = if last { gas_left } else { u64::try_from(gas_share).unwrap_or(gas_left).min(gas_left) };
+        profit_left = profit_left.saturating_sub(profit);
+        payment_left = payment_left.saturating_sub(payment);
+        gas_left = gas_left.saturating_sub(gas_used);
+        shares.push((profit, gas_used, payment));
+    }
+    shares
+}
+
+/// `a * b / d` rounded down, with a product of 512 bits. What exceeds 256 bits can't be a share.
+fn mul_div_down(a: U256, b: U256, d: U256) -> U256 {
+    let quotient: U512 = a.widening_mul::<256, 4, 512, 8>(b) / U512::from(d);
+    quotient.saturating_to()
 }
 
 /// Simulates the group one behind the other, best first; who earns less there than alone is sized again on what is left.
@@ -171,7 +198,12 @@ fn stand_in_line(
         let alone = sized.profit_wei;
         let behind = match again {
             Ok(simulated) if simulated.profit_wei().is_some_and(|profit| profit >= alone) => Ok(simulated),
-            Ok(_) | Err(SimulationError::Refused(_)) => size_again(engine, work, &view, sender, &mut sized, outcome),
+            Ok(simulated) => match size_again(engine, work, &view, sender, &mut sized, outcome) {
+                Ok(better) if better.profit_wei() > simulated.profit_wei() => Ok(better),
+                Ok(_) | Err(SimulationError::Refused(_)) => Ok(simulated),
+                Err(error) => Err(error),
+            },
+            Err(SimulationError::Refused(_)) => size_again(engine, work, &view, sender, &mut sized, outcome),
             Err(error) => Err(error),
         };
         let worthwhile = behind.and_then(|simulated| {
@@ -221,27 +253,101 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     Ok(simulated)
 }
 
-/// Final transactions, one a candidate, behind one another. It ends where one no longer stands.
-fn chain(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, standing: &[Standing], outcome: &mut Outcome) -> Result<Vec<Simulated>, EngineError> {
+/// What one bundle may still hold: relays, the block and the operator's purse set limits.
+struct Room {
+    txs: usize,
+    bytes: usize,
+    gas: u64,
+    funds: U256,
+}
+
+impl Room {
+    /// Room behind the transactions in front. The front counts with its gas limits, which is more than it uses.
+    fn behind(work: &Work<'_>, view: &View, sender: Sender) -> Result<Self, EngineError> {
+        let front_gas = work.front.iter().fold(0_u64, |sum, tx| sum.saturating_add(tx.gas_limit()));
+        let front_bytes = work.front.iter().fold(0_usize, |sum, tx| sum.saturating_add(size(tx)));
+        Ok(Self {
+            txs: MOST_TXS.saturating_sub(work.front.len()),
+            bytes: MOST_BYTES.saturating_sub(front_bytes),
+            gas: work.block.gas_limit.saturating_sub(front_gas),
+            funds: view.account(sender.address)?.balance,
+        })
+    }
+
+    /// Takes a transaction in; the limit that it breaks, if it does.
+    fn take(&mut self, tx: &Simulated) -> Result<(), Skip> {
+        let cost = U256::from(tx.tx.gas_limit()).saturating_mul(U256::from(tx.tx.max_fee_per_gas()));
+        let left = (|| {
+            Some(Self {
+                txs: self.txs.checked_sub(1)?,
+                bytes: self.bytes.checked_sub(size(&tx.tx))?,
+                gas: self.gas.checked_sub(tx.tx.gas_limit())?,
+                funds: self.funds.checked_sub(cost)?,
+            })
+        })();
+        *self = left.ok_or_else(|| Skip::new(SkipReason::LimitReached, "the bundle has no room for it: transactions, bytes, gas or the operator's ether"))?;
+        Ok(())
+    }
+}
+
+/// Most transactions and bytes of one bundle that relays take.
+const MOST_TXS: usize = 100;
+const MOST_BYTES: usize = 300_000;
+
+/// Bytes of a transaction in a bundle, its signature and envelope included.
+fn size(tx: &SimTx) -> usize {
+    tx.input().len().saturating_add(300)
+}
+
+/// Final transactions, one a candidate, behind one another, with the candidates that they carry. One that does not stand is refused, and
+/// the others go on without it.
+fn chain(
+    engine: &Engine,
+    work: &Work<'_>,
+    view: &View,
+    sender: Sender,
+    standing: Vec<Standing>,
+    outcome: &mut Outcome,
+) -> Result<(Vec<Standing>, Vec<Simulated>), EngineError> {
+    let mut room = Room::behind(work, view, sender)?;
     let mut view = view.clone();
     let mut sender = sender;
+    let mut kept = Vec::with_capacity(standing.len());
     let mut txs = Vec::with_capacity(standing.len());
-    for one in standing {
+    for mut one in standing {
+        stop_if(work.cancel)?;
         outcome.simulations += FINAL_RUNS;
-        match engine.simulate_final(work, &view, sender, &one.simulated) {
+        // Its nonce, and what stood in front of it, may be others than when it was simulated first.
+        if one.simulated.tx.nonce() != sender.nonce {
+            outcome.simulations += 1;
+            match engine.simulate(work, &view, sender, &one.simulated.plan, Engine::gas_cap(work), Record::No) {
+                Ok(simulated) => one.simulated = simulated,
+                Err(SimulationError::Refused(skip)) => {
+                    outcome.refuse(&one.sized.screened.opportunity, skip);
+                    continue;
+                }
+                Err(SimulationError::Engine(error)) => return Err(error),
+            }
+        }
+        let last = engine.simulate_final(work, &view, sender, &one.simulated).and_then(|tx| {
+            let (opportunity, price) = (&one.sized.screened.opportunity, one.sized.screened.market.reading.price);
+            let profit = tx.profit_wei().unwrap_or_default();
+            engine.settings.policy.worthwhile(opportunity, price, engine.gas_price(work.block), profit)?;
+            room.take(&tx)?;
+            Ok(tx)
+        });
+        match last {
             Ok(tx) => {
                 view = view.with_layer(tx.layer.clone());
                 sender.nonce = sender.nonce.saturating_add(1);
                 txs.push(tx);
+                kept.push(one);
             }
-            Err(SimulationError::Refused(skip)) => {
-                outcome.refuse(&one.sized.screened.opportunity, skip);
-                break;
-            }
+            Err(SimulationError::Refused(skip)) => outcome.refuse(&one.sized.screened.opportunity, skip),
             Err(SimulationError::Engine(error)) => return Err(error),
         }
     }
-    Ok(txs)
+    Ok((kept, txs))
 }
 
 /// All candidates in one transaction, if it fits and works.
@@ -257,7 +363,11 @@ fn merged(
     outcome.simulations += 1 + FINAL_RUNS;
     let result =
         engine.simulate(work, view, sender, &plan, Engine::gas_cap(work), Record::No).and_then(|first| engine.simulate_final(work, view, sender, &first));
-    match result {
+    let fits = result.and_then(|tx| {
+        Room::behind(work, view, sender)?.take(&tx)?;
+        Ok(tx)
+    });
+    match fits {
         Ok(tx) => Ok(tx.profit_wei().map(|profit| (tx, profit))),
         Err(SimulationError::Refused(_)) => Ok(None),
         Err(SimulationError::Engine(error)) => Err(error),

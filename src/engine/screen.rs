@@ -120,7 +120,8 @@ fn market_on(
     outcome: &mut Outcome,
 ) -> Result<Option<MarketReading>, EngineError> {
     let touched = stale.is_some_and(|stale| stale.markets.contains(&market));
-    let known = work.book.shelf(market).and_then(|shelf| shelf.reading());
+    // A reading that is due could not be made when the head came: the old one would mix two states.
+    let known = work.book.shelf(market).filter(|shelf| !shelf.is_due(work.block)).and_then(|shelf| shelf.reading());
     let value = match known {
         Some(read) if !touched => read.value.clone(),
         _ => protocol.read_market(view, work.block, market.market)?.value,

@@ -112,7 +112,15 @@ impl Sizing<'_> {
         ranked.sort_by_key(|quoted| Reverse(quoted.gain));
         let mut best: Option<(Found, FundingChoice)> = None;
         for quoted in ranked {
-            for funding in self.funding_choices(&quoted)? {
+            let choices = match self.funding_choices(&quoted) {
+                Ok(choices) => choices,
+                Err(SimulationError::Refused(skip)) => {
+                    refused = Some(telling(refused, skip));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for funding in choices {
                 if self.simulations >= budget {
                     break;
                 }
