@@ -167,8 +167,12 @@ async fn a_plan_on_morphos_flash_loan_gains_what_its_own_callback_gains() {
 
     let [inside, outside] = outcomes.as_slice() else { panic!("two runs") };
     let taken = |outcome: &Outcome| {
-        let mut taken: Vec<_> =
-            outcome.batches.iter().flat_map(|batch| &batch.candidates).map(|candidate| (candidate.opportunity.target.key, candidate.size, candidate.repay)).collect();
+        let mut taken: Vec<_> = outcome
+            .batches
+            .iter()
+            .flat_map(|batch| &batch.candidates)
+            .map(|candidate| (candidate.opportunity.target.key, candidate.size, candidate.repay))
+            .collect();
         taken.sort_by_key(|(key, ..)| *key);
         taken
     };

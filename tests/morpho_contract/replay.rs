@@ -57,7 +57,8 @@ async fn mix(world: &World) {
     // Lenders come and go; somebody lends to somebody else; a repaid borrower takes the collateral home.
     let market = world.market("weth-usdc");
     let lender = Person::named("lender").address();
-    let supply = IMorpho::supplyCall { params: params(&market), assets: U256::from(5_000_000_000u64), shares: U256::ZERO, onBehalf: lender, data: Bytes::new() };
+    let supply =
+        IMorpho::supplyCall { params: params(&market), assets: U256::from(5_000_000_000u64), shares: U256::ZERO, onBehalf: lender, data: Bytes::new() };
     sent.push(world.send(&deployer, morpho, supply).await);
     let withdraw = IMorpho::withdrawCall {
         params: params(&market),
@@ -84,7 +85,9 @@ async fn mix(world: &World) {
             world.devnet.rival(),
             Some(morpho),
             U256::ZERO,
-            IMorpho::liquidateCall { params: params(&market), borrower, seizedAssets: seized, repaidShares: U256::ZERO, data: Bytes::new() }.abi_encode().into(),
+            IMorpho::liquidateCall { params: params(&market), borrower, seizedAssets: seized, repaidShares: U256::ZERO, data: Bytes::new() }
+                .abi_encode()
+                .into(),
             800_000,
             1_000_000_000,
         );

@@ -224,11 +224,8 @@ impl Protocol for Morpho {
         };
         let position = self.position(view, market, account, &mut reads)?;
         let min_shares = self.min_shares_in(view, market, &mut reads)?;
-        let reading = TargetReading {
-            key: order_key(&position, min_shares),
-            debt: U256::from(position.borrow_shares),
-            collateral: U256::from(position.collateral),
-        };
+        let reading =
+            TargetReading { key: order_key(&position, min_shares), debt: U256::from(position.borrow_shares), collateral: U256::from(position.collateral) };
         settled(Ok(reading), reads)
     }
 
