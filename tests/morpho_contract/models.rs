@@ -14,7 +14,7 @@ use harrier::{
 
 /// A model of its own kind: its rate is its first slot, whoever writes 32 bytes to it sets it, times the utilization, plus the clock's
 /// remainder by seven; and a little more for `borrowRate`, which the market contract calls, than for `borrowRateView`.
-const OWN_MODEL: [u8; 55] = hex!(
+const OWN_MODEL: [u8; 54] = hex!(
     "36 60 20 14 602d 57"                    // 32 bytes: to the setter
     "60a4 35 60e4 35 5f 54 02 04"            // slot 0 * borrowed / supplied
     "6007 42 06 01"                          // + timestamp % 7

@@ -16,7 +16,7 @@ use harrier::{
     fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, ReadSet, SimTx, TargetBlock, TxOutcome, TxStatus, View},
     plan::MarketId,
     protocols::{
-        Discoverer, MarketReading, Protocol,
+        MarketReading, Protocol,
         morpho::{
             Flavor, MarketState, Morpho, MorphoMarket, MorphoRevert, MorphoSetup, Position,
             storage::{Slots, decode_market, decode_position},
