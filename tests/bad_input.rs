@@ -190,7 +190,8 @@ async fn rubbish_in_the_mempool_is_counted_and_the_next_opportunity_lands() {
     assert_eq!((count("can't be decoded"), count("not what the node says"), count("larger than")), (undecodable.len(), 2, 2), "{unusable:?}");
 
     // The same update, in a transaction that may be bundled.
-    devnet.send_public(update).await.unwrap();
+    let update = devnet.send_public(update).await.unwrap();
+    troupe.pending(update).await.unwrap().unwrap();
     let report = troupe.block(devnet).await.unwrap();
     assert_eq!(landed(&troupe), 1, "{:?} {:?}", troupe.decided, report.rejected);
     let market = devnet.contracts().market(&opened.market).unwrap();
@@ -237,10 +238,11 @@ async fn a_lost_connection_is_a_gap_and_the_next_opportunity_lands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_answers_late_costs_a_head_and_not_the_searcher() {
     let folder = tempfile::tempdir().unwrap();
-    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("node.timeout_ms", 1_000)]).await;
+    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("node.timeout_ms", "2000")]).await;
     let devnet = &stage.devnet;
     still_lands(devnet, &mut troupe, "dan").await;
     let before = wire.held_back_so_far();
+    // Longer than the searcher waits, shorter than its client keeps the connection.
     wire.set_delay(Duration::from_secs(3));
     devnet.build_block().await.unwrap();
     wire.held_back(before + 2).await;
