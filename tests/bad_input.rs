@@ -46,11 +46,17 @@ fn set(path: &str, value: impl ToString) -> (String, String) {
 async fn searcher(folder: &Path, more: &[(String, String)]) -> (Stage, Wire, Troupe) {
     let stage = Stage::set(DevnetConfig::default(), folder).await.unwrap();
     let wire = Wire::to(&stage.devnet.http_url()).await;
-    let mut overrides = vec![set("node.http", format!("\"{}\"", wire.http())), set("node.ws", format!("\"{}\"", wire.ws()))];
+    let troupe = over(&stage, folder, &wire, &wire, more).await;
+    (stage, wire, troupe)
+}
+
+/// A searcher whose calls go over one wire and whose subscriptions over another.
+async fn over(stage: &Stage, folder: &Path, calls: &Wire, streams: &Wire, more: &[(String, String)]) -> Troupe {
+    let mut overrides = vec![set("node.http", format!("\"{}\"", calls.http())), set("node.ws", format!("\"{}\"", streams.ws()))];
     overrides.extend(more.iter().cloned());
     let troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &folder.join("searcher.sqlite"), &overrides).await.unwrap();
-    wire.subscribed().await;
-    (stage, wire, troupe)
+    streams.subscribed().await;
+    troupe
 }
 
 async fn borrower(devnet: &Devnet, troupe: &mut Troupe, name: &str) -> Borrower {
@@ -242,7 +248,7 @@ async fn a_node_that_answers_late_costs_a_head_and_not_the_searcher() {
     let devnet = &stage.devnet;
     still_lands(devnet, &mut troupe, "dan").await;
     let before = wire.held_back_so_far();
-    // Longer than the searcher waits, shorter than its client keeps the connection.
+    // Longer than the searcher waits.
     wire.set_delay(Duration::from_secs(3));
     devnet.build_block().await.unwrap();
     wire.held_back(before + 2).await;
@@ -251,6 +257,31 @@ async fn a_node_that_answers_late_costs_a_head_and_not_the_searcher() {
     troupe.head(devnet.head().number).await.unwrap();
     wire.subscribed().await;
     still_lands(devnet, &mut troupe, "dot").await;
+    assert_eq!(totals(troupe).await.landed, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_whose_state_comes_late_is_made_up_for_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::set(DevnetConfig::default(), folder.path()).await.unwrap();
+    let devnet = &stage.devnet;
+    let (calls, streams) = (Wire::to(&devnet.http_url()).await, Wire::to(&devnet.http_url()).await);
+    let mut troupe = over(&stage, folder.path(), &calls, &streams, &[set("node.timeout_ms", "2000")]).await;
+    let unseen = borrower(devnet, &mut troupe, "eli").await;
+    // The head is announced in time, and whatever is asked about it is not answered in time.
+    let before = calls.held_back_so_far();
+    calls.set_delay(Duration::from_secs(3));
+    let answer = devnet.answer("ETH/USD").await.unwrap();
+    devnet.price_mined("ETH/USD", answer - answer * I256::unchecked_from(7) / I256::unchecked_from(1_000)).await.unwrap();
+    calls.held_back(before + 1).await;
+    calls.set_delay(Duration::ZERO);
+    devnet.build_block().await.unwrap();
+    troupe.head(devnet.head().number).await.unwrap();
+    troupe.block(devnet).await.unwrap();
+    assert_eq!(landed(&troupe), 1, "{:?}", troupe.decided.last());
+    let market = devnet.contracts().market(&unseen.market).unwrap();
+    assert_eq!(devnet.position(market, unseen.person.address()).await.unwrap().0, 0);
+    still_lands(devnet, &mut troupe, "eve").await;
     assert_eq!(totals(troupe).await.landed, 2);
 }
 

@@ -131,7 +131,7 @@ async fn commands_answer_with_whole_json_lines() {
     assert_eq!(code, 0, "{out} {said}");
     assert!(out.contains("as this program has it") && out.contains(&stage.executor.to_string()), "{out}");
     let (code, _, said) = shell.run(&["run"], false).await;
-    assert_eq!(code, 1, "{said}");
+    assert_eq!(code, 2, "{said}");
     for key in ["operators.keys[0]", "operators.keys[3]", "relays[0].identity"] {
         assert!(said.contains(key), "{key} can't be read, and {said}");
     }
