@@ -141,7 +141,16 @@ async fn rubbish_in_the_mempool_is_counted_and_the_next_opportunity_lands() {
     let feed = devnet.contracts().feed("ETH/USD").unwrap().address;
     let opened = borrower(devnet, &mut troupe, "bea").await;
     let base_fee = devnet.front().head().next_base_fee();
-    let draft = |nonce| Draft { chain_id: devnet.chain_id(), nonce, to: Some(feed), value: U256::ZERO, data: Bytes::new(), gas: 100_000, max_fee: 60 * GWEI, tip: GWEI };
+    let draft = |nonce| Draft {
+        chain_id: devnet.chain_id(),
+        nonce,
+        to: Some(feed),
+        value: U256::ZERO,
+        data: Bytes::new(),
+        gas: 100_000,
+        max_fee: 60 * GWEI,
+        tip: GWEI,
+    };
 
     // Nothing of this is a transaction.
     let whole = announced(&devnet.dev_account(8).unwrap().sign(&draft(0)).unwrap());

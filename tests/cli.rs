@@ -63,7 +63,10 @@ fn is_whole(line: &Value) {
 }
 
 fn about<'a>(lines: &'a [Value], who: Address) -> &'a Value {
-    lines.iter().find(|line| line["target"].as_str().is_some_and(|target| target.parse() == Ok(who))).unwrap_or_else(|| panic!("nothing about {who}: {lines:#?}"))
+    lines
+        .iter()
+        .find(|line| line["target"].as_str().is_some_and(|target| target.parse() == Ok(who)))
+        .unwrap_or_else(|| panic!("nothing about {who}: {lines:#?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +95,10 @@ async fn commands_answer_with_whole_json_lines() {
     assert_eq!((line["status"].as_str(), line["action"].as_str(), line["reason"].as_str()), (Some("candidate"), Some("liquidate"), Some("")));
     let tokens = &devnet.contracts().tokens;
     let token = |field: &str| line[field].as_str().unwrap().parse::<Address>().unwrap();
-    assert_eq!((token("debt_token"), token("collateral_token"), token("profit_token")), (tokens["USDC"].address, tokens["WETH"].address, tokens["WETH"].address));
+    assert_eq!(
+        (token("debt_token"), token("collateral_token"), token("profit_token")),
+        (tokens["USDC"].address, tokens["WETH"].address, tokens["WETH"].address)
+    );
     let wei: U256 = line["profit_wei"].as_str().unwrap().parse().unwrap();
     assert!(wei > config.risk.min_profit_wei);
     let dust = about(&lines, otto);

@@ -172,10 +172,18 @@ async fn play(factor: u64) -> (Realised, World) {
     for borrower in &borrowers {
         shares.push(chain.position(market.id, borrower.person.address(), parent).await.shares);
     }
-    let whole = events.iter().filter(|(_, event)| borrowers.iter().zip(&shares).any(|(who, shares)| who.person.address() == event.borrower && *shares == event.repaidShares)).count();
+    let whole = events
+        .iter()
+        .filter(|(_, event)| borrowers.iter().zip(&shares).any(|(who, shares)| who.person.address() == event.borrower && *shares == event.repaidShares))
+        .count();
     // The contract itself says what interest the block brought.
     let (assets, all) = chain.totals(&market, parent).await;
-    let interest = chain.logs(parent + 1, parent + 1).await.iter().filter_map(|log| abi::Morpho::AccrueInterest::decode_log(&log.inner).ok()).find(|event| event.data.id == market.id);
+    let interest = chain
+        .logs(parent + 1, parent + 1)
+        .await
+        .iter()
+        .filter_map(|log| abi::Morpho::AccrueInterest::decode_log(&log.inner).ok())
+        .find(|event| event.data.id == market.id);
     let totals = (assets + interest.map_or(U256::ZERO, |event| event.data.interest), all);
     let (weth, usdc) = (market.collateral.address, market.loan.address);
     let world = World {
@@ -198,9 +206,16 @@ async fn play(factor: u64) -> (Realised, World) {
 fn at_least_99_percent(realised: &Realised, world: &World) {
     let (best, sizes) = world.optimum();
     let wanted: Vec<String> = sizes.iter().zip(&world.shares).map(|(size, all)| format!("{}%", mul_div(*size, U256::from(100), *all))).collect();
-    println!("realised {} wei of {best} ({} taken, {} to the last share, {} gas); optimum {wanted:?}", realised.profit, realised.taken, realised.whole, realised.gas);
+    println!(
+        "realised {} wei of {best} ({} taken, {} to the last share, {} gas); optimum {wanted:?}",
+        realised.profit, realised.taken, realised.whole, realised.gas
+    );
     assert!(best > I256::ZERO);
-    assert!(best * I256::unchecked_from(10_001) >= realised.profit * I256::unchecked_from(10_000), "the search missed what was realised: {} of {best}", realised.profit);
+    assert!(
+        best * I256::unchecked_from(10_001) >= realised.profit * I256::unchecked_from(10_000),
+        "the search missed what was realised: {} of {best}",
+        realised.profit
+    );
     assert!(
         realised.profit * I256::unchecked_from(100) >= best * I256::unchecked_from(99),
         "realised {} wei of {best} with {realised:?}; the optimum takes {wanted:?}",

@@ -1,5 +1,5 @@
 //! `harrier simulate`, the program itself, on a devnet: a target beyond the boundary, a healthy one, and arguments that name nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test says what it expects")]
 
 use alloy::primitives::{Address, I256, U256};
 use harrier::devnet::{Devnet, DevnetConfig, SearcherFacts};

@@ -10,7 +10,10 @@ use alloy::{
 };
 use brute_force::{Chain, Held, Mode, abi, mul_div, price_scale, wad};
 use futures::{StreamExt, stream};
-use harrier::devnet::{DevnetConfig, MarketFacts, Person, Seed, rehearsal::{Stage, scenes}};
+use harrier::devnet::{
+    DevnetConfig, MarketFacts, Person, Seed,
+    rehearsal::{Stage, scenes},
+};
 use rusqlite::{Connection, OpenFlags};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -119,9 +122,8 @@ async fn treasury_balances(stage: &Stage, ledger: &Connection, before: U256) {
     };
     let earned = sum("SELECT profit_wei FROM outcomes WHERE outcome = 'landed' AND superseded = 0");
     let earned: I256 = earned.iter().map(|wei| wei.parse::<I256>().unwrap()).fold(I256::ZERO, |all, wei| all + wei);
-    let hashes = sum(
-        "SELECT t.hash FROM bundle_txs t JOIN outcomes o ON o.bundle_id = t.bundle_id WHERE t.ours = 1 AND o.outcome = 'landed' AND o.superseded = 0",
-    );
+    let hashes =
+        sum("SELECT t.hash FROM bundle_txs t JOIN outcomes o ON o.bundle_id = t.bundle_id WHERE t.ours = 1 AND o.outcome = 'landed' AND o.superseded = 0");
     let provider = stage.devnet.provider().unwrap();
     let mut gas = U256::ZERO;
     for hash in hashes {
@@ -135,9 +137,8 @@ async fn treasury_balances(stage: &Stage, ledger: &Connection, before: U256) {
         assert_eq!(stage.devnet.balance_of(symbol, stage.executor).await.unwrap(), U256::ZERO, "the executor keeps nothing");
     }
     assert_eq!(provider.get_balance(stage.executor).await.unwrap(), U256::ZERO);
-    let unfinished: i64 = ledger
-        .query_row("SELECT count(*) FROM bundles b WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.bundle_id = b.id)", [], |row| row.get(0))
-        .unwrap();
+    let unfinished: i64 =
+        ledger.query_row("SELECT count(*) FROM bundles b WHERE NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.bundle_id = b.id)", [], |row| row.get(0)).unwrap();
     assert_eq!(unfinished, 0, "every bundle is decided");
 }
 
@@ -174,10 +175,15 @@ async fn look_at_every_block(chain: &Chain<'_>, markets: &BTreeMap<B256, &Market
     let mut found = Vec::new();
     for block in first..=last {
         // Positions change by Morpho's events only, and each of those names the account.
-        let touched: BTreeSet<Address> =
-            chain.logs(block, block).await.iter().flat_map(|log| log.topics().iter().skip(2).map(|topic| Address::from_word(*topic)).collect::<Vec<_>>()).collect();
+        let touched: BTreeSet<Address> = chain
+            .logs(block, block)
+            .await
+            .iter()
+            .flat_map(|log| log.topics().iter().skip(2).map(|topic| Address::from_word(*topic)).collect::<Vec<_>>())
+            .collect();
         let stale = borrowers.iter().filter(|key| block == first || touched.contains(&key.1));
-        let fresh: Vec<(Key, Held)> = stream::iter(stale).map(|key| async move { (*key, chain.position(key.0, key.1, block).await) }).buffer_unordered(16).collect().await;
+        let fresh: Vec<(Key, Held)> =
+            stream::iter(stale).map(|key| async move { (*key, chain.position(key.0, key.1, block).await) }).buffer_unordered(16).collect().await;
         held.extend(fresh);
         for market in markets.values() {
             let Some(price) = chain.price(market, block).await else { continue };

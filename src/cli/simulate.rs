@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     let outcome = searcher.target(market, key).await.map_err(Failure::from_error)?;
     let session = searcher.session();
-    let words = Words { config: session.config(), json: args.json };
+    let words = Words { config: session.config(), executor: session.engine().settings().executor, json: args.json };
     words.heading(&session.book().read(), session.head().number, market, key, &standing);
     for batch in &outcome.batches {
         for (place, candidate) in batch.candidates.iter().enumerate() {
@@ -170,6 +170,7 @@ fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Stan
 /// Says what was found.
 struct Words<'a> {
     config: &'a Config,
+    executor: Address,
     json: bool,
 }
 
@@ -258,11 +259,14 @@ impl Words<'_> {
         }
     }
 
-    /// The tree with names instead of the addresses of configured tokens and protocols, where they are called.
+    /// The tree with names instead of the addresses of the executor and of configured tokens and protocols, where they are called.
     fn with_names(&self, tree: String) -> String {
-        let tokens = self.config.tokens.iter().map(|(symbol, token)| (token.address, symbol));
-        let protocols = self.config.protocols.iter().map(|(name, protocol)| (protocol.contract, name));
-        tokens.chain(protocols).fold(tree, |tree, (address, name)| tree.replace(&format!("{address}::"), &format!("{name}::")))
+        let tokens = self.config.tokens.iter().map(|(symbol, token)| (token.address, symbol.as_str()));
+        let protocols = self.config.protocols.iter().map(|(name, protocol)| (protocol.contract, name.as_str()));
+        tokens
+            .chain(protocols)
+            .chain([(self.executor, "executor")])
+            .fold(tree, |tree, (address, name)| tree.replace(&format!("{address}::"), &format!("{name}::")))
     }
 }
 

@@ -90,6 +90,15 @@ impl Engine {
         Ok(Arc::new(Recovered::new_unchecked(tx.into_signed(unsigned).into(), sender.address)))
     }
 
+    /// Runs one plan alone on the work's view as the next transaction of `sender`: encoded, put into the transaction that would be
+    /// sent but for its signature, executed in a new EVM, and its gain read. It is what sizing repeats, made public to be measured.
+    ///
+    /// # Errors
+    /// When the fork can't answer, or the plan fails.
+    pub fn simulate_plan(&self, work: &Work<'_>, sender: Sender, plan: &TxPlan, gas_limit: u64) -> Result<Simulated, SimulationError> {
+        self.simulate(work, work.view, sender, plan, gas_limit, Record::No)
+    }
+
     /// Runs a plan as a transaction of `sender`.
     pub(super) fn simulate(
         &self,

@@ -15,7 +15,7 @@ sol! {
     function price() external view returns (uint256);
     function peek(address token) external view returns (uint256);
     function decimals() external view returns (uint8);
-    function borrowRateView(Params params, Market market) external view returns (uint256);
+    function borrowRate(Params params, Market market) external returns (uint256);
 
     event CreateMarket(bytes32 indexed id, Params marketParams);
     event Supply(bytes32 indexed id, address indexed caller, address indexed onBehalf, uint256 assets, uint256 shares);
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(SetDefaultMarketFee::SIGNATURE_HASH, b256!("0x0e32e30bf106776f9d968623763cd13174ee9fce430d6f2a63dc20d1aaaba160"));
         assert_eq!(priceCall::SELECTOR, [0xa0, 0x35, 0xb1, 0xfe]);
         assert_eq!(peekCall::SELECTOR, [0xac, 0xef, 0xaf, 0xae]);
-        assert_eq!(borrowRateViewCall::SELECTOR, [0x8c, 0x00, 0xbf, 0x6b]);
+        assert_eq!(borrowRateCall::SELECTOR, [0x94, 0x51, 0xfe, 0xd4]);
     }
 }

@@ -23,15 +23,17 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-/// Asks `contract`; what it read is added to `reads`, also when it reverts.
+/// Asks `contract` as `caller`; what it read is added to `reads`, also when it reverts. What it changes is thrown away.
 pub(super) fn ask<C: SolCall>(
     view: &View,
     block: &TargetBlock,
+    caller: Address,
     contract: Address,
     question: &C,
     reads: &mut ReadSet,
 ) -> Result<Result<C::Return, NoAnswer>, ForkError> {
-    let outcome = view.call_recorded(block, &Call::new(contract, question.abi_encode().into()), reads)?;
+    let call = Call { from: caller, ..Call::new(contract, question.abi_encode().into()) };
+    let outcome = view.call_recorded(block, &call, reads)?;
     if !outcome.success {
         return Ok(Err(NoAnswer::Reverted(MorphoRevert::decode(&outcome.output))));
     }

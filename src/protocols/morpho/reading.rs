@@ -130,7 +130,7 @@ impl Reader<'_> {
     }
 
     fn ask<C: SolCall>(&mut self, contract: Address, question: &C) -> Result<Result<C::Return, NoAnswer>, Stop> {
-        Ok(ask(self.view, self.block, contract, question, &mut self.reads)?)
+        Ok(ask(self.view, self.block, Address::ZERO, contract, question, &mut self.reads)?)
     }
 
     /// Moolah: neither paused nor booked by a broker.
@@ -161,7 +161,9 @@ impl Reader<'_> {
             // The contract adds nothing and asks nobody.
             Some(U256::ZERO)
         } else {
-            match self.ask(params.irm, &abi::borrowRateViewCall { params: params.into(), market: (&stored).into() })? {
+            // The very call that the contract makes: a model may answer it otherwise than its view, and others than the market not at all.
+            let question = abi::borrowRateCall { params: params.into(), market: (&stored).into() };
+            match ask(self.view, self.block, self.contract, params.irm, &question, &mut self.reads)? {
                 Ok(rate) => Some(rate),
                 Err(why) => return skip(SkipReason::SimulationReverted, format!("the rate model {} {why}", params.irm)),
             }

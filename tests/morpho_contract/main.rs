@@ -1,0 +1,15 @@
+//! The adapter against the real Morpho Blue on a devnet: what the contract's own code does on the overlay decides.
+//!
+//! ```text
+//! devnet (anvil) ─▶ Fork ─▶ View ─┬─▶ Morpho::read_market, read_target, confirm, terms, Book ─┐
+//!                                 └─▶ accrueInterest, liquidate: really executed ─────────────┴─▶ equal?
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+
+mod differential;
+mod flash;
+mod models;
+mod replay;
+mod screen;
+mod stale;
+mod world;
