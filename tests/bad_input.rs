@@ -38,7 +38,7 @@ const GWEI: u128 = 1_000_000_000;
 /// Health at which a fall of 0.7 % opens a position.
 const NEAR: u128 = 1_005_000_000_000_000_000;
 
-fn set(path: &str, value: impl ToString) -> (String, String) {
+fn set(path: &str, value: &str) -> (String, String) {
     (format!("HARRIER__{}", path.replace('.', "__")), value.to_string())
 }
 
@@ -52,7 +52,7 @@ async fn searcher(folder: &Path, more: &[(String, String)]) -> (Stage, Wire, Tro
 
 /// A searcher whose calls go over one wire and whose subscriptions over another.
 async fn over(stage: &Stage, folder: &Path, calls: &Wire, streams: &Wire, more: &[(String, String)]) -> Troupe {
-    let mut overrides = vec![set("node.http", format!("\"{}\"", calls.http())), set("node.ws", format!("\"{}\"", streams.ws()))];
+    let mut overrides = vec![set("node.http", &format!("\"{}\"", calls.http())), set("node.ws", &format!("\"{}\"", streams.ws()))];
     overrides.extend(more.iter().cloned());
     let troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &folder.join("searcher.sqlite"), &overrides).await.unwrap();
     streams.subscribed().await;
@@ -136,7 +136,7 @@ fn versioned() -> B256 {
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_in_the_mempool_is_counted_and_the_next_opportunity_lands() {
     let folder = tempfile::tempdir().unwrap();
-    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("engine.pending_max_bytes", 4_096)]).await;
+    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("engine.pending_max_bytes", "4096")]).await;
     let devnet = &stage.devnet;
     let feed = devnet.contracts().feed("ETH/USD").unwrap().address;
     let opened = borrower(devnet, &mut troupe, "bea").await;
@@ -314,7 +314,7 @@ async fn a_node_that_lies_is_late_or_absent_is_a_clear_error_at_the_start() {
     let wire = Wire::to(&stage.devnet.http_url()).await;
     let ledger = folder.path().join("searcher.sqlite");
     let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
-    let overrides = [set("node.http", format!("\"{}\"", wire.http())), set("node.ws", format!("\"{}\"", wire.ws())), set("node.timeout_ms", 300)];
+    let overrides = [set("node.http", &format!("\"{}\"", wire.http())), set("node.ws", &format!("\"{}\"", wire.ws())), set("node.timeout_ms", "300")];
     let (config, environment) = stage.devnet.searcher(&facts, &overrides).unwrap();
     let start = || async { live(config.clone(), &environment, KillSwitch::default(), Watchers::default(), &Quiet).await.map(drop) };
 
