@@ -1,5 +1,5 @@
 //! The commands as a script sees them, against a running devnet: exit codes and the fields of each JSON line.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test says what it expects")]
 
 use alloy::primitives::{Address, I256, U256};
 use harrier::devnet::{DevnetConfig, SearcherFacts, Seed, rehearsal::Stage};
@@ -62,7 +62,7 @@ fn is_whole(line: &Value) {
     assert!(line["gas_used"].is_u64());
 }
 
-fn about<'a>(lines: &'a [Value], who: Address) -> &'a Value {
+fn about(lines: &[Value], who: Address) -> &Value {
     lines
         .iter()
         .find(|line| line["target"].as_str().is_some_and(|target| target.parse() == Ok(who)))
