@@ -38,7 +38,7 @@ const GWEI: u128 = 1_000_000_000;
 /// Health at which a fall of 0.7 % opens a position.
 const NEAR: u128 = 1_005_000_000_000_000_000;
 
-fn set(path: &str, value: impl ToString) -> (String, String) {
+fn set(path: &str, value: &str) -> (String, String) {
     (format!("HARRIER__{}", path.replace('.', "__")), value.to_string())
 }
 
@@ -46,11 +46,17 @@ fn set(path: &str, value: impl ToString) -> (String, String) {
 async fn searcher(folder: &Path, more: &[(String, String)]) -> (Stage, Wire, Troupe) {
     let stage = Stage::set(DevnetConfig::default(), folder).await.unwrap();
     let wire = Wire::to(&stage.devnet.http_url()).await;
-    let mut overrides = vec![set("node.http", format!("\"{}\"", wire.http())), set("node.ws", format!("\"{}\"", wire.ws()))];
+    let troupe = over(&stage, folder, &wire, &wire, more).await;
+    (stage, wire, troupe)
+}
+
+/// A searcher whose calls go over one wire and whose subscriptions over another.
+async fn over(stage: &Stage, folder: &Path, calls: &Wire, streams: &Wire, more: &[(String, String)]) -> Troupe {
+    let mut overrides = vec![set("node.http", &format!("\"{}\"", calls.http())), set("node.ws", &format!("\"{}\"", streams.ws()))];
     overrides.extend(more.iter().cloned());
     let troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &folder.join("searcher.sqlite"), &overrides).await.unwrap();
-    wire.subscribed().await;
-    (stage, wire, troupe)
+    streams.subscribed().await;
+    troupe
 }
 
 async fn borrower(devnet: &Devnet, troupe: &mut Troupe, name: &str) -> Borrower {
@@ -130,7 +136,7 @@ fn versioned() -> B256 {
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_in_the_mempool_is_counted_and_the_next_opportunity_lands() {
     let folder = tempfile::tempdir().unwrap();
-    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("engine.pending_max_bytes", 4_096)]).await;
+    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("engine.pending_max_bytes", "4096")]).await;
     let devnet = &stage.devnet;
     let feed = devnet.contracts().feed("ETH/USD").unwrap().address;
     let opened = borrower(devnet, &mut troupe, "bea").await;
@@ -199,7 +205,8 @@ async fn rubbish_in_the_mempool_is_counted_and_the_next_opportunity_lands() {
     assert_eq!((count("can't be decoded"), count("not what the node says"), count("larger than")), (undecodable.len(), 2, 2), "{unusable:?}");
 
     // The same update, in a transaction that may be bundled.
-    devnet.send_public(update).await.unwrap();
+    let update = devnet.send_public(update).await.unwrap();
+    troupe.pending(update).await.unwrap().unwrap();
     let report = troupe.block(devnet).await.unwrap();
     assert_eq!(landed(&troupe), 1, "{:?} {:?}", troupe.decided, report.rejected);
     let market = devnet.contracts().market(&opened.market).unwrap();
@@ -246,10 +253,11 @@ async fn a_lost_connection_is_a_gap_and_the_next_opportunity_lands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_answers_late_costs_a_head_and_not_the_searcher() {
     let folder = tempfile::tempdir().unwrap();
-    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("node.timeout_ms", 1_000)]).await;
+    let (stage, wire, mut troupe) = searcher(folder.path(), &[set("node.timeout_ms", "2000")]).await;
     let devnet = &stage.devnet;
     still_lands(devnet, &mut troupe, "dan").await;
     let before = wire.held_back_so_far();
+    // Longer than the searcher waits.
     wire.set_delay(Duration::from_secs(3));
     devnet.build_block().await.unwrap();
     wire.held_back(before + 2).await;
@@ -258,6 +266,31 @@ async fn a_node_that_answers_late_costs_a_head_and_not_the_searcher() {
     troupe.head(devnet.head().number).await.unwrap();
     wire.subscribed().await;
     still_lands(devnet, &mut troupe, "dot").await;
+    assert_eq!(totals(troupe).await.landed, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_whose_state_comes_late_is_made_up_for_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::set(DevnetConfig::default(), folder.path()).await.unwrap();
+    let devnet = &stage.devnet;
+    let (calls, streams) = (Wire::to(&devnet.http_url()).await, Wire::to(&devnet.http_url()).await);
+    let mut troupe = over(&stage, folder.path(), &calls, &streams, &[set("node.timeout_ms", "2000")]).await;
+    let unseen = borrower(devnet, &mut troupe, "eli").await;
+    // The head is announced in time, and whatever is asked about it is not answered in time.
+    let before = calls.held_back_so_far();
+    calls.set_delay(Duration::from_secs(3));
+    let answer = devnet.answer("ETH/USD").await.unwrap();
+    devnet.price_mined("ETH/USD", answer - answer * I256::unchecked_from(7) / I256::unchecked_from(1_000)).await.unwrap();
+    calls.held_back(before + 1).await;
+    calls.set_delay(Duration::ZERO);
+    devnet.build_block().await.unwrap();
+    troupe.head(devnet.head().number).await.unwrap();
+    troupe.block(devnet).await.unwrap();
+    assert_eq!(landed(&troupe), 1, "{:?}", troupe.decided.last());
+    let market = devnet.contracts().market(&unseen.market).unwrap();
+    assert_eq!(devnet.position(market, unseen.person.address()).await.unwrap().0, 0);
+    still_lands(devnet, &mut troupe, "eve").await;
     assert_eq!(totals(troupe).await.landed, 2);
 }
 
@@ -281,7 +314,7 @@ async fn a_node_that_lies_is_late_or_absent_is_a_clear_error_at_the_start() {
     let wire = Wire::to(&stage.devnet.http_url()).await;
     let ledger = folder.path().join("searcher.sqlite");
     let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
-    let overrides = [set("node.http", format!("\"{}\"", wire.http())), set("node.ws", format!("\"{}\"", wire.ws())), set("node.timeout_ms", 300)];
+    let overrides = [set("node.http", &format!("\"{}\"", wire.http())), set("node.ws", &format!("\"{}\"", wire.ws())), set("node.timeout_ms", "300")];
     let (config, environment) = stage.devnet.searcher(&facts, &overrides).unwrap();
     let start = || async { live(config.clone(), &environment, KillSwitch::default(), Watchers::default(), &Quiet).await.map(drop) };
 

@@ -2,7 +2,7 @@
 //!
 //! Because every swap goes through one pool with one price curve, the joint profit of a set of sizes can be computed exactly outside of any EVM:
 //! what Morpho hands out, less what the pool asks for the debt, less gas. The search goes over all 1,023 subsets.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what it expects")]
 
 mod brute_force;
 

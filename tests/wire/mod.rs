@@ -37,7 +37,7 @@ struct Shared {
     connections: Mutex<Vec<AbortHandle>>,
     /// The live subscription to pending transactions: its id, and the way into its connection.
     pending: watch::Sender<Option<(String, mpsc::UnboundedSender<String>)>>,
-    /// Answers that were held back.
+    /// Answers that were held back until it was too late.
     held_back: watch::Sender<u64>,
     connects: AtomicU64,
 }
@@ -119,7 +119,7 @@ impl Wire {
         self.shared.delay.send_replace(delay);
     }
 
-    /// Waits until `count` answers in all were held back for their whole time.
+    /// Waits until `count` answers in all were held back for their whole time, or until nobody waited for them any more.
     pub(crate) async fn held_back(&self, count: u64) {
         let mut held = self.shared.held_back.subscribe();
         soon("answers are held back", held.wait_for(|held| *held >= count)).await.unwrap();
@@ -238,8 +238,21 @@ async fn wait(shared: &Shared) {
         return;
     }
     let mut changes = shared.delay.subscribe();
-    if tokio::time::timeout(delay, changes.changed()).await.is_err() {
-        shared.held_back.send_modify(|held| *held += 1);
+    let mut late = Late { shared, too_late: true };
+    late.too_late = tokio::time::timeout(delay, changes.changed()).await.is_err();
+}
+
+/// Counts an answer that came too late, also when nobody waited for it any more and the connection ended meanwhile.
+struct Late<'a> {
+    shared: &'a Shared,
+    too_late: bool,
+}
+
+impl Drop for Late<'_> {
+    fn drop(&mut self) {
+        if self.too_late {
+            self.shared.held_back.send_modify(|held| *held += 1);
+        }
     }
 }
 
