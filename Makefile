@@ -7,7 +7,8 @@ NPM_STAMP := solidity/node_modules/.package-lock.json
 MORPHO := solidity/out/packages/Morpho.json
 
 demo: contracts
-	$(CARGO) run --quiet --bin harrier -- demo $(ARGS)
+	$(CARGO) build --bin harrier
+	@target/debug/harrier demo $(ARGS)
 
 test: contracts solidity-test
 	$(CARGO) test $(ARGS)

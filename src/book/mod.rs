@@ -159,6 +159,10 @@ impl Book {
                 Err(error) => {
                     done.failed.push(format!("{} {}: {error}", protocol.id(), market.market));
                     self.unread.markets.insert(market);
+                    // What it said before belongs to another state.
+                    if let Some(shelf) = self.shelves.get_mut(&market) {
+                        shelf.forget_reading();
+                    }
                 }
             }
         }

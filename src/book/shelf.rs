@@ -41,6 +41,11 @@ impl Shelf {
         self.read_for = Some((block.number, block.timestamp));
     }
 
+    pub(super) fn forget_reading(&mut self) {
+        self.reading = None;
+        self.read_for = None;
+    }
+
     /// Whether the market must be read for this target block: never read, or its value depends on the block.
     #[must_use]
     pub fn is_due(&self, block: &TargetBlock) -> bool {
@@ -57,9 +62,11 @@ impl Shelf {
             OrderKey::Ratio(ratio) => {
                 self.ordered.insert((ratio, key));
             }
-            OrderKey::Unordered | OrderKey::Dust | OrderKey::NoCollateral => {
+            OrderKey::Unordered => {
                 self.apart.insert(key);
             }
+            // Listed only: too small to pay for any gas, or nothing to seize.
+            OrderKey::Dust | OrderKey::NoCollateral => {}
             OrderKey::Closed => return,
         }
         self.targets.insert(key, entry);
@@ -140,10 +147,12 @@ mod tests {
         shelf.place(account(1), reading(OrderKey::Ratio(U256::from(10))));
         shelf.place(account(2), reading(OrderKey::Ratio(U256::from(20))));
         shelf.place(account(3), reading(OrderKey::Ratio(U256::from(30))));
-        shelf.place(account(4), reading(OrderKey::Dust));
+        shelf.place(account(4), reading(OrderKey::Unordered));
+        shelf.place(account(5), reading(OrderKey::Dust));
         assert_eq!(shelf.above(U256::from(19)), vec![account(3), account(2), account(4)]);
         assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4)]);
         assert_eq!(shelf.above(U256::MAX), vec![account(4)]);
+        assert_eq!(shelf.len(), 5, "dust is listed");
     }
 
     #[test]
@@ -153,7 +162,7 @@ mod tests {
         shelf.place(account(1), reading(OrderKey::Ratio(U256::from(50))));
         assert_eq!(shelf.above(U256::ZERO), vec![account(1)]);
         shelf.place(account(1), reading(OrderKey::NoCollateral));
-        assert_eq!(shelf.above(U256::MAX), vec![account(1)]);
+        assert!(shelf.above(U256::ZERO).is_empty() && shelf.len() == 1);
         shelf.place(account(1), reading(OrderKey::Closed));
         assert!(shelf.is_empty() && shelf.above(U256::ZERO).is_empty());
     }

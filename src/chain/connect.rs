@@ -48,6 +48,9 @@ pub(super) async fn websocket(url: &Url, within: Duration) -> Result<RootProvide
 /// A provider over HTTP; the client itself gives up, too.
 pub(super) fn http(url: &Url, within: Duration) -> Result<RootProvider<AnyNetwork>, ChainError> {
     // Twice: the caller's own timeout comes first and says which call was late; this one ends what nobody waits for any more.
-    let client = Client::builder().timeout(within.saturating_mul(2)).connect_timeout(within).build().map_err(ChainError::Client)?;
+    let builder = Client::builder().timeout(within.saturating_mul(2)).connect_timeout(within);
+    // A proxy of the environment does not reach our own machine.
+    let local = url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+    let client = if local { builder.no_proxy() } else { builder }.build().map_err(ChainError::Client)?;
     Ok(RootProvider::new(RpcClient::new_http_with_client(client, url.clone())))
 }

@@ -205,7 +205,7 @@ impl ChainConfig {
         let roll = section.optional::<Roll>("roll");
         let listed = section.value("hardforks").is_some();
         let hardforks = listed.then(|| read_hardforks(&mut section));
-        if slot_seconds == Some(0) {
+        if slot_seconds.is_some_and(|seconds| !(1..=600).contains(&seconds)) {
             section.mistake("slot_seconds", Problem::OutOfRange { min: 1, max: 600 });
         }
 

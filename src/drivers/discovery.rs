@@ -248,6 +248,12 @@ impl Discovery {
         self.replay = self.protocol.discoverer();
         self.next_anchor = None;
         if let Some(anchor) = &self.anchor
+            && node.head_by_number(anchor.block).await?.is_none_or(|known| known.hash != anchor.hash)
+        {
+            // A reorg deeper than any that we follow.
+            self.anchor = None;
+        }
+        if let Some(anchor) = &self.anchor
             && let Err(error) = self.replay.restore(&anchor.state)
         {
             tracing::warn!(protocol = %self.protocol.id(), %error, "starting from the first log");

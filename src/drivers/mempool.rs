@@ -167,6 +167,11 @@ impl Mempool {
         self.senders.entry(sender).or_default().insert(nonce, tx.clone());
         self.by_hash.insert(hash, (sender, nonce));
         self.order.push_back((sender, nonce, hash));
+        // Entries of transactions that were replaced or removed stay in the order until then.
+        if self.order.len() > self.bounds.total.saturating_mul(2) {
+            let by_hash = &self.by_hash;
+            self.order.retain(|(_, _, hash)| by_hash.contains_key(hash));
+        }
         while self.by_hash.len() > self.bounds.total {
             let Some((sender, nonce, hash)) = self.order.pop_front() else { break };
             if self.remove(sender, nonce, hash) {

@@ -22,6 +22,7 @@ use futures::future::BoxFuture;
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -107,6 +108,9 @@ pub enum Event {
     },
 }
 
+/// The pause before a head that could not be followed is tried again.
+const RETRY_HEAD: Duration = Duration::from_millis(250);
+
 /// How an engine run ended.
 enum Ran {
     /// With an outcome, which the sink has taken.
@@ -129,6 +133,8 @@ pub struct Searcher<S> {
     events: Option<mpsc::Sender<Event>>,
     /// Triggers to run, the next one first.
     triggers: VecDeque<SimTx>,
+    /// A head that could not be followed: it is tried again until it or a newer one is.
+    retry: Option<HeadEvent>,
     /// A head that came during a run.
     stashed: Option<Result<HeadEvent, SearchError>>,
 }
@@ -137,7 +143,7 @@ impl<S: Sink> Searcher<S> {
     /// A searcher at the session's head.
     #[must_use]
     pub const fn new(session: Session, mempool: Mempool, sink: S, events: Option<mpsc::Sender<Event>>) -> Self {
-        Self { session, mempool, sink, events, triggers: VecDeque::new(), stashed: None }
+        Self { session, mempool, sink, events, triggers: VecDeque::new(), retry: None, stashed: None }
     }
 
     /// The session.
@@ -208,6 +214,11 @@ impl<S: Sink> Searcher<S> {
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return Ok(self.sink),
+                () = tokio::time::sleep(RETRY_HEAD), if self.retry.is_some() => {
+                    if let Some(event) = self.retry.take() {
+                        self.head(event, &mut heads).await?;
+                    }
+                },
                 event = heads.next() => match event {
                     Some(event) => self.head(event?, &mut heads).await?,
                     None => return Err(SearchError::Ended),
@@ -228,6 +239,7 @@ impl<S: Sink> Searcher<S> {
 
     /// Goes to a head and runs what it opens.
     async fn head(&mut self, event: HeadEvent, heads: &mut HeadStream) -> Result<(), SearchError> {
+        self.retry = None;
         let head = Arc::clone(event.head());
         let moved = match &event {
             HeadEvent::New { .. } if head.parent_hash == self.session.head().hash => self.session.advance(&head).await,
@@ -238,7 +250,8 @@ impl<S: Sink> Searcher<S> {
             Ok(report) => report,
             Err(error) if error.is_passing() => {
                 // The next head is another chance; nothing is believed in the meantime.
-                tracing::error!(%error, head = head.number, "a head could not be followed");
+                tracing::error!(%error, head = head.number, "a head could not be followed yet");
+                self.retry = Some(event);
                 return Ok(());
             }
             Err(error) => return Err(error.into()),

@@ -15,7 +15,7 @@ use crate::{
     chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, SimTx, StateDiff, TargetBlock, View},
+    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, SimTx, StateDiff, TargetBlock, View},
     plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,
@@ -141,7 +141,8 @@ impl Session {
         progress: &dyn Progress,
     ) -> Result<Self, SessionError> {
         let rules = assemble::chain_rules(&config);
-        let options = ForkOptions { timeout: config.node.timeout(), ..ForkOptions::default() };
+        let limits = RequestLimits { batch: config.node.max_batch, ..RequestLimits::default() };
+        let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
         let fork = Fork::start(&node.provider().erased(), head.clone(), options)?;
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());

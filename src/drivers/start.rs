@@ -96,6 +96,10 @@ pub struct Watchers {
 /// # Errors
 /// When the node can't be reached or is not what is configured, every mistake at once.
 pub async fn connect(config: &Config, environment: &Environment) -> Result<Arc<Node>, StartError> {
+    // The fork and the receipts keep the connection that they were given; over HTTP there is none to lose.
+    if config.node.http.is_none() {
+        return Err(StartError::Missing("node.http"));
+    }
     let node = Arc::new(Node::connect(&config.node, config.chain.id, environment).await?);
     check_on_chain(config, &node.provider()).await?;
     Ok(node)

@@ -71,7 +71,9 @@ fn ask(
     stop_if(work.cancel)?;
     outcome.confirmed += 1;
     let market = on.market.market;
-    let opportunities = match protocol.confirm(view, work.block, &on.reading, (market, key), engine.settings.executor)?.value {
+    // A target that can't be read is that target's failure.
+    let confirmed = protocol.confirm(view, work.block, &on.reading, (market, key), engine.settings.executor);
+    let opportunities = match confirmed.map_or_else(|error| Err(Skip::new(SkipReason::PriceUnavailable, error.to_string())), |read| read.value) {
         Ok(opportunities) => opportunities,
         Err(skip) => {
             outcome.refusals.push(refusal(protocol, market, Some(key), skip));
@@ -124,7 +126,11 @@ fn market_on(
     let known = work.book.shelf(market).filter(|shelf| !shelf.is_due(work.block)).and_then(|shelf| shelf.reading());
     let value = match known {
         Some(read) if !touched => read.value.clone(),
-        _ => protocol.read_market(view, work.block, market.market)?.value,
+        // A market that can't be read is that market's failure.
+        _ => match protocol.read_market(view, work.block, market.market) {
+            Ok(read) => read.value,
+            Err(error) => Err(Skip::new(SkipReason::PriceUnavailable, error.to_string())),
+        },
     };
     match value {
         Ok(reading) => Ok(Some(reading)),

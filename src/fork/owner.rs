@@ -192,6 +192,8 @@ impl Fork {
         if known.account_count().saturating_add(known.slot_count()) <= most {
             return;
         }
+        // What its views still miss would be in no diff.
+        current.supersede(true);
         let backend = MissBackend::spawn(&self.thread, &self.provider, current.head().hash);
         *self.current.write() = Arc::new(Generation::new(current.head().clone(), known.retain(live), Some(backend)));
     }

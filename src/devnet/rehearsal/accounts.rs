@@ -5,7 +5,10 @@ use crate::{
     drivers::Decided,
     ledger::{Ledger, Outcome, Summary},
 };
-use alloy::primitives::{I256, U256};
+use alloy::{
+    primitives::{I256, U256},
+    providers::Provider,
+};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -78,6 +81,11 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
         if !held.is_zero() {
             left.push(format!("{held} {symbol}"));
         }
+    }
+    let provider = stage.devnet.provider()?;
+    let ether = provider.get_balance(stage.executor).await.map_err(|error| RehearsalError::Scene(error.to_string()))?;
+    if !ether.is_zero() {
+        left.push(format!("{ether} wei"));
     }
     let equal = I256::try_from(treasury).unwrap_or(I256::MAX) == booked;
     let ok = equal && left.is_empty() && unexplained == 0 && summary.unfinished == 0;
