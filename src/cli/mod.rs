@@ -72,7 +72,9 @@ impl Failure {
     /// A start that failed: configuration mistakes are the user's to mend.
     fn start(error: StartError) -> Self {
         match error {
-            StartError::Config(_) | StartError::OnChain(_) | StartError::Missing(_) | StartError::Secret(_) => Self::Usage(error.into()),
+            StartError::Config(_) | StartError::OnChain(_) | StartError::Missing(_) | StartError::Secret(_) | StartError::Executor(_) => {
+                Self::Usage(error.into())
+            }
             _ => Self::Failed(error.into()),
         }
     }

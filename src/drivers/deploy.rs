@@ -165,3 +165,30 @@ pub async fn status(node: &Node, config: &Config, expected: &ExecutorConfig) -> 
         balance,
     })
 }
+
+/// How the executor on chain differs from what a live run needs, in words: its code, its receiver, operators and targets.
+///
+/// # Errors
+/// When the node fails.
+pub async fn differences(node: &Node, executor: Address, receiver: Address, operators: &[Address], targets: &[Address]) -> Result<Vec<String>, ChainError> {
+    let provider = node.provider();
+    let at = BlockId::latest();
+    let mut wrong = Vec::new();
+    let code = node.in_time("eth_getCode", async { provider.get_code_at(executor).block_id(at).await }).await?;
+    if keccak256(&code) != executor::executor_artifact().code_hash {
+        wrong.push("its code is not what this program was built with".to_owned());
+    }
+    // The owner may be anybody; its slot is left out of the comparison.
+    let expected = ExecutorConfig { owner: receiver, receiver, operators: operators.to_vec(), targets: targets.to_vec() };
+    for (slot, value) in executor::storage(&expected) {
+        if slot == executor::OWNER_SLOT {
+            continue;
+        }
+        let there = node.in_time("eth_getStorageAt", async { provider.get_storage_at(executor, slot).block_id(at).await }).await?;
+        if there != value {
+            let what = if slot == executor::RECEIVER_SLOT { "its profit receiver is another one" } else { "an operator or a call target is not listed" };
+            wrong.push(format!("{what} (slot {slot:#x})"));
+        }
+    }
+    Ok(wrong)
+}

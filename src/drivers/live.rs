@@ -16,7 +16,7 @@ use crate::{
     engine::{Batch, Outcome, Sender},
     executor,
     fork::{SimTx, TxStatus},
-    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, RecordId, SubmissionRow},
+    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, RecordId, SubmissionRow, UnfinishedBundle},
     plan::{Action, Resource, Skip, SkipReason, Target, Trigger},
     relay::{BlockSource, Bundle, IncludedBlock, Lease, LogPattern, NodeBlocks, Operators, Relays, SealedTx, Sent, Watch, decide, replacement_uuid},
 };
@@ -65,6 +65,8 @@ pub struct LiveSink {
     identity: Address,
     blocks: NodeBlocks<RootProvider<AnyNetwork>>,
     in_flight: Vec<InFlight>,
+    /// Bundles of an earlier process whose block is still to come.
+    recovered: Vec<UnfinishedBundle>,
     needed: U256,
     decided: Option<mpsc::Sender<Decided>>,
 }
@@ -80,25 +82,30 @@ impl LiveSink {
         blocks: NodeBlocks<RootProvider<AnyNetwork>>,
         decided: Option<mpsc::Sender<Decided>>,
     ) -> Self {
-        Self { operators, relays, records, identity, blocks, in_flight: Vec::new(), needed: U256::ZERO, decided }
+        Self { operators, relays, records, identity, blocks, in_flight: Vec::new(), recovered: Vec::new(), needed: U256::ZERO, decided }
     }
 
-    /// Decides what an earlier process left undecided: the journal is written before sending, so nothing that was sent is missing.
+    /// Takes over what an earlier process left undecided: the journal is written before sending, so nothing that was sent is missing.
+    /// What is due is decided at once, the rest when its block is there.
     ///
     /// # Errors
     /// When the ledger or the node can't be read.
-    pub async fn recover(&self, session: &Session) -> Result<(), SinkError> {
-        let ledger = self.records.ledger();
-        for unfinished in ledger.unfinished_bundles().await.map_err(|error| failed("reading the journal", &error))? {
+    pub async fn recover(&mut self, session: &Session) -> Result<(), SinkError> {
+        self.recovered = self.records.ledger().unfinished_bundles().await.map_err(|error| failed("reading the journal", &error))?;
+        self.decide_recovered(session).await
+    }
+
+    async fn decide_recovered(&mut self, session: &Session) -> Result<(), SinkError> {
+        for unfinished in std::mem::take(&mut self.recovered) {
             if unfinished.target_block > session.head().number {
-                // It may still land; its operator's nonce tells when it has. It is decided by the next start.
-                tracing::warn!(target_block = unfinished.target_block, "a bundle of an earlier process may still land");
+                self.recovered.push(unfinished);
                 continue;
             }
             let Some(block) = self.block(unfinished.target_block).await? else { continue };
             let ours: Vec<_> = unfinished.txs.iter().filter(|tx| tx.ours).map(|tx| tx.hash).collect();
             let watch = Watch { target_block: unfinished.target_block, ours: ours.clone(), winner: Vec::new() };
             let outcome = ledger_outcome(&decide(&watch, &block), &block, &ours, U256::ZERO, books(session));
+            let ledger = self.records.ledger();
             ledger.record_outcome(unfinished.id, outcome, now_ms()).await.map_err(|error| failed("deciding an earlier bundle", &error))?;
         }
         Ok(())
@@ -322,6 +329,7 @@ impl Sink for LiveSink {
     fn head<'a>(&'a mut self, session: &'a Session) -> BoxFuture<'a, Result<(), SinkError>> {
         async move {
             self.needed = needed(session);
+            self.decide_recovered(session).await?;
             self.decide_due(session).await?;
             self.sync_operators(session).await
         }

@@ -1,7 +1,7 @@
 //! From a configuration to a searcher that is ready to run.
 
 use super::{
-    Decided, assemble,
+    Decided, assemble, deploy,
     discovery::Progress,
     dry_run::DrySink,
     live::LiveSink,
@@ -62,6 +62,9 @@ pub enum StartError {
     /// A share above the whole.
     #[error(transparent)]
     Share(#[from] BpsOutOfRange),
+    /// The executor on chain is not as configured.
+    #[error("executor.address: {0}")]
+    Executor(String),
     /// What an earlier process left behind.
     #[error(transparent)]
     Recover(#[from] SinkError),
@@ -188,13 +191,17 @@ pub async fn live(
     let executor = config.executor.address.ok_or(StartError::Missing("executor.address"))?;
     let receiver = config.executor.profit_receiver.ok_or(StartError::Missing("executor.profit_receiver"))?;
     let node = connect(&config, environment).await?;
-    let head = begin_at(&node, Begin::Latest).await?;
     let keys = config.operators.keys.iter().map(|key| Ok(OperatorKey::from(key.open(environment)?))).collect::<Result<Vec<_>, SecretError>>()?;
     let operators = Operators::new(keys, U256::ZERO)?;
+    let wrong = deploy::differences(&node, executor, receiver, &operators.addresses(), &assemble::call_targets(&config, &assemble::protocols(&config))).await?;
+    if !wrong.is_empty() {
+        return Err(StartError::Executor(wrong.join("; ")));
+    }
+    let head = begin_at(&node, Begin::Latest).await?;
     let (relays, identity) = relays(&config, environment, &operators)?;
     let ledger = Ledger::open(&config.ledger.path)?;
     let blocks = NodeBlocks::new(node.provider(), config.node.timeout());
-    let sink = LiveSink::new(operators, relays, Records::new(ledger.clone()), identity, blocks, watchers.decided);
+    let mut sink = LiveSink::new(operators, relays, Records::new(ledger.clone()), identity, blocks, watchers.decided);
     let policy = policy(&config, kill)?;
     let mempool = mempool(&config);
     let session = Session::start(Arc::new(config), node, head, Executing::Deployed { executor, receiver }, policy, Arc::new(ledger), progress).await?;

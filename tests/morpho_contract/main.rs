@@ -5,6 +5,7 @@
 //!                                 └─▶ accrueInterest, liquidate: really executed ─────────────┴─▶ equal?
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::too_many_arguments, reason = "the contract's own functions")]
 
 mod differential;
 mod flash;

@@ -66,7 +66,7 @@ const CONSTANT: [u8; 8] = [0x5f, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3];
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
+    pub(crate) const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -132,11 +132,11 @@ impl World {
         TargetBlock { timestamp: block.timestamp + seconds, ..block }
     }
 
-    pub(crate) fn contract(&self) -> Address {
+    pub(crate) const fn contract(&self) -> Address {
         self.devnet.contracts().morpho
     }
 
-    pub(crate) fn rival(&self) -> Address {
+    pub(crate) const fn rival(&self) -> Address {
         self.devnet.rival().address()
     }
 
@@ -178,8 +178,8 @@ impl World {
         let mut times = std::collections::BTreeMap::<u64, u64>::new();
         for log in provider.get_logs(&filter).await.unwrap() {
             let number = log.block_number.unwrap();
-            if !times.contains_key(&number) {
-                times.insert(number, provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
+            if let std::collections::btree_map::Entry::Vacant(unknown) = times.entry(number) {
+                unknown.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
             }
             logs.push((log.inner, times[&number]));
         }
