@@ -41,7 +41,7 @@ impl Scene {
         (Self { stage, wire, file, ledger, folder }, borrower)
     }
 
-    fn devnet(&self) -> &Devnet {
+    const fn devnet(&self) -> &Devnet {
         &self.stage.devnet
     }
 
