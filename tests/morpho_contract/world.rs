@@ -6,7 +6,6 @@ use alloy::{
     primitives::{Address, B256, Bytes, I256, Log, Signature, TxKind, U256},
     providers::{Provider, ProviderBuilder},
     rpc::types::Filter,
-    sol,
     sol_types::SolCall,
 };
 use harrier::{
@@ -23,38 +22,49 @@ use harrier::{
         },
     },
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
-sol! {
-    #[derive(Debug)]
-    struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+pub(crate) use interfaces::{IFeed, IMorpho, IToken, Params};
 
-    interface IMorpho {
-        function enableIrm(address irm) external;
-        function setFee(Params params, uint256 newFee) external;
-        function setFeeRecipient(address newFeeRecipient) external;
-        function createMarket(Params params) external;
-        function supply(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
-        function withdraw(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
-        function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
-        function repay(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
-        function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
-        function withdrawCollateral(Params params, uint256 assets, address onBehalf, address receiver) external;
-        function liquidate(Params params, address borrower, uint256 seizedAssets, uint256 repaidShares, bytes data) external returns (uint256, uint256);
-        function accrueInterest(Params params) external;
-        event Liquidate(bytes32 indexed id, address indexed caller, address indexed borrower, uint256 repaidAssets, uint256 repaidShares,
-            uint256 seizedAssets, uint256 badDebtAssets, uint256 badDebtShares);
-    }
+mod interfaces {
+    #![allow(clippy::too_many_arguments, reason = "an event has as many fields as it has")]
 
-    interface IToken {
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
-        function balanceOf(address account) external view returns (uint256);
-    }
+    use alloy::sol;
 
-    interface IFeed {
-        function transmit(int256 answer) external;
-        function setStopped(bool stopped) external;
+    sol! {
+        #[derive(Debug)]
+        struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+
+        interface IMorpho {
+            function enableIrm(address irm) external;
+            function setFee(Params params, uint256 newFee) external;
+            function setFeeRecipient(address newFeeRecipient) external;
+            function createMarket(Params params) external;
+            function supply(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
+            function withdraw(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
+            function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
+            function repay(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
+            function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
+            function withdrawCollateral(Params params, uint256 assets, address onBehalf, address receiver) external;
+            function liquidate(Params params, address borrower, uint256 seizedAssets, uint256 repaidShares, bytes data) external returns (uint256, uint256);
+            function accrueInterest(Params params) external;
+            event Liquidate(bytes32 indexed id, address indexed caller, address indexed borrower, uint256 repaidAssets, uint256 repaidShares,
+                uint256 seizedAssets, uint256 badDebtAssets, uint256 badDebtShares);
+        }
+
+        interface IToken {
+            function approve(address spender, uint256 amount) external returns (bool);
+            function transfer(address to, uint256 amount) external returns (bool);
+            function balanceOf(address account) external view returns (uint256);
+        }
+
+        interface IFeed {
+            function transmit(int256 answer) external;
+            function setStopped(bool stopped) external;
+        }
     }
 }
 
@@ -66,7 +76,7 @@ const CONSTANT: [u8; 8] = [0x5f, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3];
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
+    pub(crate) const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -132,11 +142,11 @@ impl World {
         TargetBlock { timestamp: block.timestamp + seconds, ..block }
     }
 
-    pub(crate) fn contract(&self) -> Address {
+    pub(crate) const fn contract(&self) -> Address {
         self.devnet.contracts().morpho
     }
 
-    pub(crate) fn rival(&self) -> Address {
+    pub(crate) const fn rival(&self) -> Address {
         self.devnet.rival().address()
     }
 
@@ -175,11 +185,11 @@ impl World {
         let provider = self.devnet.provider().unwrap();
         let filter = Filter::new().address(self.contract()).from_block(self.devnet.contracts().morpho_since);
         let mut logs = Vec::new();
-        let mut times = std::collections::BTreeMap::<u64, u64>::new();
+        let mut times = BTreeMap::<u64, u64>::new();
         for log in provider.get_logs(&filter).await.unwrap() {
             let number = log.block_number.unwrap();
-            if !times.contains_key(&number) {
-                times.insert(number, provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
+            if let Entry::Vacant(place) = times.entry(number) {
+                place.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
             }
             logs.push((log.inner, times[&number]));
         }
