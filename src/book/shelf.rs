@@ -62,11 +62,11 @@ impl Shelf {
             OrderKey::Ratio(ratio) => {
                 self.ordered.insert((ratio, key));
             }
-            OrderKey::Unordered => {
+            OrderKey::Unordered | OrderKey::Dust => {
                 self.apart.insert(key);
             }
-            // Listed only: too small to pay for any gas, or nothing to seize.
-            OrderKey::Dust | OrderKey::NoCollateral => {}
+            // Listed only: there is nothing to seize.
+            OrderKey::NoCollateral => {}
             OrderKey::Closed => return,
         }
         self.targets.insert(key, entry);
@@ -91,6 +91,12 @@ impl Shelf {
     #[must_use]
     pub fn get(&self, key: &TargetKey) -> Option<&TargetEntry> {
         self.targets.get(key)
+    }
+
+    /// Whether a target is on the dust list: it is asked, but never worth a simulation.
+    #[must_use]
+    pub fn is_dust(&self, key: &TargetKey) -> bool {
+        self.targets.get(key).is_some_and(|entry| entry.order_key() == OrderKey::Dust)
     }
 
     /// All targets with their readings.
@@ -149,10 +155,10 @@ mod tests {
         shelf.place(account(3), reading(OrderKey::Ratio(U256::from(30))));
         shelf.place(account(4), reading(OrderKey::Unordered));
         shelf.place(account(5), reading(OrderKey::Dust));
-        assert_eq!(shelf.above(U256::from(19)), vec![account(3), account(2), account(4)]);
-        assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4)]);
-        assert_eq!(shelf.above(U256::MAX), vec![account(4)]);
-        assert_eq!(shelf.len(), 5, "dust is listed");
+        assert_eq!(shelf.above(U256::from(19)), vec![account(3), account(2), account(4), account(5)]);
+        assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4), account(5)]);
+        assert_eq!(shelf.above(U256::MAX), vec![account(4), account(5)]);
+        assert!(shelf.is_dust(&account(5)) && !shelf.is_dust(&account(4)));
     }
 
     #[test]

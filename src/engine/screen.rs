@@ -80,9 +80,14 @@ fn ask(
             return Ok(Vec::new());
         }
     };
+    let is_dust = work.book.shelf(on.market).is_some_and(|shelf| shelf.is_dust(&key));
     let mut screened = Vec::new();
     for opportunity in opportunities {
         outcome.opportunities.push(opportunity.clone());
+        if is_dust {
+            outcome.refuse(&opportunity, Skip::new(SkipReason::Dust, "the debt is below the configured minimum of its token"));
+            continue;
+        }
         if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
             let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
             outcome.refuse(&opportunity, skip);

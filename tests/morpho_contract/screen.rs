@@ -1,6 +1,6 @@
 //! The order never hides a position that the contract would let be liquidated.
 
-use crate::world::{Dice, IMorpho, World, id, own, params, reference};
+use crate::world::{Dice, IMorpho, World, id, own, params, priced, reference};
 use alloy::primitives::U256;
 use harrier::{
     book::Book,
@@ -9,7 +9,10 @@ use harrier::{
     plan::TargetKey,
     protocols::{
         OrderKey, Protocol,
-        morpho::{Morpho, MorphoSetup},
+        morpho::{
+            Morpho, MorphoSetup,
+            maths::health::{Trigger, debt, trigger_price},
+        },
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -67,6 +70,26 @@ fn run(world: &World, morpho: &Arc<Morpho>, book: &Book) {
     assert!(open > 80, "{open}");
 }
 
+/// Every position at the highest price at which it is open: in the screen; one unit above, the contract refuses.
+fn at_the_turn(world: &World, morpho: &Arc<Morpho>, book: &Book) {
+    let (market, view, block) = (world.market("weth-usdc"), world.view(), world.block());
+    let accrued = own(&morpho.read_market(&view, &block, id(&market)).unwrap().value.unwrap()).state;
+    let mut turned = 0;
+    for (key, _) in book.shelf(reference(&market)).unwrap().targets() {
+        let TargetKey::Account(account) = *key else { panic!("{key}") };
+        let position = world.stored_position(&view, id(&market), account);
+        let owed = debt(&accrued, &position).unwrap();
+        let Trigger::Below(turns) = trigger_price(owed, position.collateral, market.lltv).unwrap() else { panic!("{account} has both") };
+        assert!(!world.is_open(&priced(&view, market.oracle, turns), &block, &params(&market), account));
+        let open = priced(&view, market.oracle, turns - U256::ONE);
+        assert!(world.is_open(&open, &block, &params(&market), account));
+        let reading = morpho.read_market(&open, &block, id(&market)).unwrap().value.unwrap();
+        assert!(book.beyond(reference(&market), &reading).contains(key), "{account} with debt {owed}");
+        turned += 1;
+    }
+    assert_eq!(turned, 52);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_price_move_hides_a_position() {
     let world = with_everybody().await;
@@ -82,6 +105,7 @@ async fn no_price_move_hides_a_position() {
             let refreshed = book.refresh(&world.view(), &world.block());
             assert_eq!((refreshed.failed, refreshed.targets), (Vec::new(), 132));
             run(&world, &morpho, &book);
+            at_the_turn(&world, &morpho, &book);
         });
     }
 }

@@ -6,7 +6,6 @@ use alloy::{
     primitives::{Address, B256, Bytes, I256, Log, Signature, TxKind, U256},
     providers::{Provider, ProviderBuilder},
     rpc::types::Filter,
-    sol,
     sol_types::SolCall,
 };
 use harrier::{
@@ -23,38 +22,49 @@ use harrier::{
         },
     },
 };
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
-sol! {
-    #[derive(Debug)]
-    struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+pub(crate) use interfaces::{IFeed, IMorpho, IToken, Params};
 
-    interface IMorpho {
-        function enableIrm(address irm) external;
-        function setFee(Params params, uint256 newFee) external;
-        function setFeeRecipient(address newFeeRecipient) external;
-        function createMarket(Params params) external;
-        function supply(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
-        function withdraw(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
-        function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
-        function repay(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
-        function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
-        function withdrawCollateral(Params params, uint256 assets, address onBehalf, address receiver) external;
-        function liquidate(Params params, address borrower, uint256 seizedAssets, uint256 repaidShares, bytes data) external returns (uint256, uint256);
-        function accrueInterest(Params params) external;
-        event Liquidate(bytes32 indexed id, address indexed caller, address indexed borrower, uint256 repaidAssets, uint256 repaidShares,
-            uint256 seizedAssets, uint256 badDebtAssets, uint256 badDebtShares);
-    }
+mod interfaces {
+    #![allow(clippy::too_many_arguments, reason = "an event has as many fields as it has")]
 
-    interface IToken {
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
-        function balanceOf(address account) external view returns (uint256);
-    }
+    use alloy::sol;
 
-    interface IFeed {
-        function transmit(int256 answer) external;
-        function setStopped(bool stopped) external;
+    sol! {
+        #[derive(Debug)]
+        struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
+
+        interface IMorpho {
+            function enableIrm(address irm) external;
+            function setFee(Params params, uint256 newFee) external;
+            function setFeeRecipient(address newFeeRecipient) external;
+            function createMarket(Params params) external;
+            function supply(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
+            function withdraw(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
+            function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external returns (uint256, uint256);
+            function repay(Params params, uint256 assets, uint256 shares, address onBehalf, bytes data) external returns (uint256, uint256);
+            function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
+            function withdrawCollateral(Params params, uint256 assets, address onBehalf, address receiver) external;
+            function liquidate(Params params, address borrower, uint256 seizedAssets, uint256 repaidShares, bytes data) external returns (uint256, uint256);
+            function accrueInterest(Params params) external;
+            event Liquidate(bytes32 indexed id, address indexed caller, address indexed borrower, uint256 repaidAssets, uint256 repaidShares,
+                uint256 seizedAssets, uint256 badDebtAssets, uint256 badDebtShares);
+        }
+
+        interface IToken {
+            function approve(address spender, uint256 amount) external returns (bool);
+            function transfer(address to, uint256 amount) external returns (bool);
+            function balanceOf(address account) external view returns (uint256);
+        }
+
+        interface IFeed {
+            function transmit(int256 answer) external;
+            function setStopped(bool stopped) external;
+        }
     }
 }
 
@@ -175,11 +185,16 @@ impl World {
         let provider = self.devnet.provider().unwrap();
         let filter = Filter::new().address(self.contract()).from_block(self.devnet.contracts().morpho_since);
         let mut logs = Vec::new();
-        let mut times = std::collections::BTreeMap::<u64, u64>::new();
+        let mut times = BTreeMap::<u64, u64>::new();
         for log in provider.get_logs(&filter).await.unwrap() {
             let number = log.block_number.unwrap();
+<<<<<<< HEAD
             if let std::collections::btree_map::Entry::Vacant(unknown) = times.entry(number) {
                 unknown.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
+=======
+            if let Entry::Vacant(place) = times.entry(number) {
+                place.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
+>>>>>>> contract
             }
             logs.push((log.inner, times[&number]));
         }
