@@ -188,13 +188,8 @@ impl World {
         let mut times = BTreeMap::<u64, u64>::new();
         for log in provider.get_logs(&filter).await.unwrap() {
             let number = log.block_number.unwrap();
-<<<<<<< HEAD
-            if let std::collections::btree_map::Entry::Vacant(unknown) = times.entry(number) {
-                unknown.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
-=======
             if let Entry::Vacant(place) = times.entry(number) {
                 place.insert(provider.get_block(number.into()).await.unwrap().unwrap().header.timestamp);
->>>>>>> contract
             }
             logs.push((log.inner, times[&number]));
         }
