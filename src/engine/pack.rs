@@ -228,7 +228,10 @@ fn stand_in_line(
 
 /// Sizes a candidate again behind others, with the simulations that it has left.
 fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, sized: &mut Sized, outcome: &mut Outcome) -> Result<Simulated, SimulationError> {
-    let left = engine.settings.max_simulations.saturating_sub(sized.simulations + FINAL_RUNS).max(1);
+    let left = engine.settings.max_simulations.saturating_sub(sized.simulations + 1 + FINAL_RUNS);
+    if left == 0 {
+        return Err(Skip::new(SkipReason::LimitReached, "no simulations are left to size it again behind better candidates").into());
+    }
     // What the protocol accepts may have changed too: the market is read and the target asked again.
     let reading = sized.screened.protocol.read_market(view, work.block, sized.screened.market.market.market).map_err(EngineError::from)?.value?;
     let target = &sized.screened.opportunity.target;
@@ -319,6 +322,7 @@ fn chain(
         outcome.simulations += FINAL_RUNS;
         // Its nonce, and what stood in front of it, may be others than when it was simulated first.
         if one.simulated.tx.nonce() != sender.nonce {
+            one.sized.simulations += 1;
             outcome.simulations += 1;
             match engine.simulate(work, &view, sender, &one.simulated.plan, Engine::gas_cap(work), Record::No) {
                 Ok(simulated) => one.simulated = simulated,

@@ -27,8 +27,9 @@ use std::{
 /// Quotes that the search for one size in one conversion may take.
 const SEARCH_QUOTES: usize = 24;
 
-/// Simulations that packing needs after sizing: one behind the others, and the final ones.
-const KEPT_FOR_PACKING: usize = 1 + FINAL_RUNS;
+/// Simulations that packing needs after sizing: one behind the others, some to size it again there, one more where somebody in front of it
+/// fell out, and the final ones.
+const KEPT_FOR_PACKING: usize = 1 + 3 + 1 + FINAL_RUNS;
 
 /// An opportunity with its best size, simulated alone on the overlay.
 #[derive(Debug)]
