@@ -78,7 +78,9 @@ async fn a_dropped_connection_is_worth_another_try() {
         }
     });
     for (http, ws) in [(Some(format!("http://{address}")), None), (None, Some(format!("ws://{address}")))] {
-        let error = connect(http, ws).await.unwrap_err();
+        // With time to spare: a box under load must not turn the cut into a late answer.
+        let config = node_config(http, ws);
+        let error = soon("an error", Node::connect(&config, 31_337, &Environment::default())).await.unwrap_err();
         assert!(matches!(error, ChainError::Connection { .. }), "{error:?}");
         assert_eq!(error.advice(), Advice::Retry);
     }

@@ -218,19 +218,19 @@ async fn a_node_that_never_answers_is_an_error_in_time() -> Result<()> {
     let chain = Chain::start().await?;
     let writer = chain.deploy(code::WRITER).await?;
     let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
-    let options = ForkOptions { timeout: Duration::from_millis(300), ..ForkOptions::default() };
+    let options = ForkOptions { timeout: Duration::from_secs(2), ..ForkOptions::default() };
     let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, options)?;
     fork.prefetch(&slots(writer, 1)).await?;
     gate.open.send(false)?;
     let begin = Instant::now();
     let view = fork.view();
     let answer = blocking(move || view.storage(writer, U256::from(5), &mut ReadSet::default())).await?;
-    assert!(matches!(&answer, Err(error @ ForkError::Node { reason, .. }) if error.is_transient() && reason.contains("300 ms")), "{answer:?}");
+    assert!(matches!(&answer, Err(error @ ForkError::Node { reason, .. }) if error.is_transient() && reason.contains("2000 ms")), "{answer:?}");
     chain.mine(12).await?;
     let head = chain.head().await?;
     let stuck = fork.roll(&head).await;
     assert!(matches!(stuck, Err(ForkError::Node { .. })));
-    assert!(begin.elapsed() < Duration::from_secs(4));
+    assert!(begin.elapsed() < Duration::from_secs(30));
     // It stayed where it was, and goes on when the node does.
     assert_eq!(fork.head().number + 1, head.number);
     assert!(fork.view().is_current());
