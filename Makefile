@@ -8,7 +8,7 @@ MORPHO := solidity/out/packages/Morpho.json
 
 demo: contracts
 	$(CARGO) build --bin harrier
-	@target/debug/harrier demo $(ARGS)
+	@$(CARGO) run --quiet --bin harrier -- demo $(ARGS)
 
 test: contracts solidity-test
 	$(CARGO) test $(ARGS)
