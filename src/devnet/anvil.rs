@@ -3,6 +3,9 @@
 use alloy::node_bindings::{Anvil, AnvilInstance};
 use std::path::{Path, PathBuf};
 
+/// Worker threads of a forking anvil: more than the reads of its parent that are made at once.
+const FORK_THREADS: &str = "16";
+
 /// The hardfork of every devnet. Osaka, because mainnet runs it: a transaction may have at most 16,777,216 gas, and
 /// anvil enforces that as mainnet does.
 pub const HARDFORK: &str = "osaka";
@@ -100,7 +103,8 @@ pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError>
         .args(["--prune-history", &STATES_KEPT.to_string()]);
     anvil = match &options.fork_url {
         // anvil's fork cache on disk is keyed by chain id and height alone, so another devnet's state would be served.
-        Some(url) => anvil.fork(url.clone()).arg("--no-storage-caching"),
+        // A fork blocks a worker thread for each read of its parent. With as many reads at once as cores it would never be answered.
+        Some(url) => anvil.fork(url.clone()).arg("--no-storage-caching").env("TOKIO_WORKER_THREADS", FORK_THREADS),
         None => anvil.args(["--timestamp", &GENESIS_TIME.to_string()]).args(["--block-base-fee-per-gas", &options.base_fee.to_string()]),
     };
     anvil.try_spawn().map_err(|source| AnvilError::Spawn { path, source })
