@@ -102,7 +102,7 @@ pub fn no_marketplace() -> Marketplace {
     Marketplace { graph: Arc::new(Graph::new(Vec::new())), probe, limits: RouterLimits::default(), lenders: Vec::new() }
 }
 
-/// Each market's pair, and each of its tokens against WETH.
+/// Each market's pairs with its debt token, and each of its tokens against WETH.
 #[must_use]
 pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
     let mut pairs = BTreeSet::new();
@@ -116,6 +116,10 @@ pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
             add(reading.debt_token, reading.collateral_token);
             add(reading.debt_token, weth);
             add(reading.collateral_token, weth);
+            for token in &reading.further_tokens {
+                add(*token, reading.debt_token);
+                add(*token, weth);
+            }
         }
     }
     pairs

@@ -74,7 +74,7 @@ impl Protocol for Funded {
         terms: &Terms,
         funding: Funding,
         convert: Vec<Step>,
-    ) -> Result<Vec<Vec<Step>>, Skip> {
+    ) -> Result<Vec<Step>, Skip> {
         self.0.steps(market, opportunity, size, terms, funding, convert)
     }
 }
