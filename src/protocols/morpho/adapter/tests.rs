@@ -74,8 +74,7 @@ fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
     let size = Size { unit: crate::plan::SizeUnit::Seized, amount: U256::from(5) };
 
     let inside = adapter.steps(&market, &opportunity, size, &terms, Funding::Inside, vec![sell.clone()]).unwrap();
-    let [steps] = inside.as_slice() else { panic!("one transaction") };
-    let [Step::Liquidate(liquidation)] = steps.as_slice() else { panic!("{steps:?}") };
+    let [Step::Liquidate(liquidation)] = inside.as_slice() else { panic!("{inside:?}") };
     assert_eq!(liquidation.inside, vec![sell.clone()]);
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares, liquidation.most_to_pay), (U256::from(5), U256::ZERO, U256::from(9)));
     assert_eq!(liquidation.callback, Flavor::Moolah.liquidate_callback());
@@ -83,8 +82,7 @@ fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
 
     let all = Size { unit: crate::plan::SizeUnit::RepaidShares, amount: U256::from(7) };
     let outside = adapter.steps(&market, &opportunity, all, &terms, Funding::Outside, vec![sell.clone()]).unwrap();
-    let [steps] = outside.as_slice() else { panic!("one transaction") };
-    let [Step::Liquidate(liquidation), after] = steps.as_slice() else { panic!("{steps:?}") };
+    let [Step::Liquidate(liquidation), after] = outside.as_slice() else { panic!("{outside:?}") };
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares), (U256::ZERO, U256::from(7)));
     assert!(liquidation.inside.is_empty());
     assert_eq!(*after, sell);
