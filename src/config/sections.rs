@@ -228,6 +228,12 @@ pub struct VenuesConfig {
     /// Uniswap V3, if it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uniswap_v3: Option<UniswapV3Config>,
+    /// Curve's StableSwap pools.
+    #[serde(serialize_with = "value::checksummed_list")]
+    pub curve: Vec<Address>,
+    /// Wrapped staked ether, if it may be wrapped and unwrapped.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub wsteth: Option<Address>,
 }
 
 impl VenuesConfig {
@@ -251,8 +257,14 @@ impl VenuesConfig {
             uniswap.finish();
             Some(UniswapV3Config { factory: factory?, fee_tiers, pools })
         });
+        let curve = section.section("curve").map_or_else(Vec::new, |mut curve| {
+            let pools = curve.list("pools");
+            curve.finish();
+            pools
+        });
+        let wsteth = section.optional("wsteth");
         section.finish();
-        Some(Self { weth: weth?, max_hops, uniswap_v3 })
+        Some(Self { weth: weth?, max_hops, uniswap_v3, curve, wsteth })
     }
 }
 
