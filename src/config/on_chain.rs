@@ -114,7 +114,7 @@ fn contracts(config: &Config) -> Vec<(String, Address)> {
             add(format!("venues.uniswap_v3.pools[{index}]"), Some(*pool));
         }
     }
-    for (index, pool) in config.venues.curve.iter().enumerate() {
+    for (index, pool) in config.venues.curve.iter().flat_map(|curve| &curve.pools).enumerate() {
         add(format!("venues.curve.pools[{index}]"), Some(*pool));
     }
     add("venues.wsteth".to_owned(), config.venues.wsteth);

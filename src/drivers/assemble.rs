@@ -88,7 +88,7 @@ pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBloc
         venues.extend(pools.into_iter().map(|pool| Arc::new(pool) as Arc<dyn Venue>));
     }
     let mut reads = ReadSet::default();
-    for pool in &config.venues.curve {
+    for pool in config.venues.curve.iter().flat_map(|curve| &curve.pools) {
         venues.push(Arc::new(CurvePool::read(view, block, *pool, config.venues.weth, &mut reads)?));
     }
     if let Some(wrapper) = config.venues.wsteth {
@@ -135,9 +135,8 @@ pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
 /// Contracts that the executor's generic call steps must reach: what protocols name, venues that are called, and what is configured.
 #[must_use]
 pub fn call_targets(config: &Config, protocols: &[Arc<dyn Protocol>]) -> Vec<Address> {
-    let venues = config.venues.curve.iter().chain(&config.venues.wsteth).copied();
     let listed = config.executor.call_targets.iter().copied();
-    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(venues).chain(listed).collect();
+    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.venues.called()).chain(listed).collect();
     targets.sort_unstable();
     targets.dedup();
     targets

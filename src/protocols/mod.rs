@@ -242,6 +242,9 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError>;
 
+    /// What people should know of a market beside its tokens, price and boundary: names and values in the protocol's own units.
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)>;
+
     /// A target's place in its market's order; independent of prices and time.
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;
 

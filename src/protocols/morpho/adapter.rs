@@ -217,6 +217,19 @@ impl Protocol for Morpho {
         settled(reading, reader.reads)
     }
 
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
+        let Ok(own) = own(market) else { return Vec::new() };
+        vec![
+            ("lltv", own.params.lltv.to_string()),
+            ("incentive", own.incentive.to_string()),
+            ("oracle", own.params.oracle.to_string()),
+            ("irm", own.params.irm.to_string()),
+            ("total_borrow_assets", own.state.total_borrow_assets.to_string()),
+            ("total_supply_assets", own.state.total_supply_assets.to_string()),
+            ("min_loan", own.min_loan.to_string()),
+        ]
+    }
+
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
         let mut reads = ReadSet::default();
         let account = match account_of(key) {
