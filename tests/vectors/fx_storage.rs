@@ -68,7 +68,10 @@ pub(crate) fn pool_slot(case: &SlotCase) -> Outcome {
         "sharesData" => pool::SHARES,
         "positionData" => pool::position(id(case.index()?)?),
         "counterparty" => pool::COUNTERPARTY,
-        "tickTreeData" => pool::node(id(case.index()?)?)[usize::from(case.label.ends_with(".value"))],
+        "tickTreeData" => {
+            let [metadata, value] = pool::node(id(case.index()?)?);
+            if case.label.ends_with(".value") { value } else { metadata }
+        }
         "tickData" => pool::tick(narrow(case.index()?)?),
         "tickBitmap" => pool::bitmap(narrow(case.index()?)?),
         "debtToken" => pool::DEBT_TOKEN,
