@@ -241,7 +241,7 @@ impl Session {
         for discovery in &self.discoveries {
             logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
         }
-        let (_, diff) = self.fork.roll(head).await?;
+        let diff = self.fork.roll(head).await?.diff;
         self.head = head.clone();
         self.book.write().changed(&diff);
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
@@ -264,7 +264,7 @@ impl Session {
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
         self.behind = true;
-        let (_, diff) = self.fork.roll(head).await?;
+        let diff = self.fork.roll(head).await?.diff;
         self.head = head.clone();
         self.book.write().changed(&diff);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {

@@ -12,7 +12,7 @@ use super::{
     Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
     node::{MissBackend, MissThread, timed},
     reader::{AccountRead, NodeReader},
-    roll::{Reread, apply, read_again},
+    roll::{Reread, Rolled, TxChanges, apply, read_again},
     store::Store,
 };
 use crate::chain::Head;
@@ -98,14 +98,14 @@ impl Fork {
 
     /// Moves to a head: the next one, a later one, one of another branch, or one that is already behind. The diff is against
     /// the state that was current. On an error the fork stays where it was.
-    pub async fn roll(&self, head: &Head) -> Result<(View, StateDiff), ForkError> {
+    pub async fn roll(&self, head: &Head) -> Result<Rolled, ForkError> {
         let mut history = self.history.lock().await;
         let current = self.current.read().clone();
         if current.head().hash == head.hash {
-            return Ok((View::new(current), StateDiff::default()));
+            return Ok(Rolled { view: View::new(current), diff: StateDiff::default(), txs: Vec::new() });
         }
         let rolled = self.next(&current, &history, head).await;
-        let (next, diff) = rolled.inspect_err(|_| current.supersede(false))?;
+        let (next, diff, txs) = rolled.inspect_err(|_| current.supersede(false))?;
         next.supersede(false);
         *self.current.write() = next.clone();
         history.retain(|generation| generation.head().hash != head.hash);
@@ -113,23 +113,28 @@ impl Fork {
         while history.len() > self.options.history {
             history.pop_front();
         }
-        Ok((View::new(next), diff))
+        Ok(Rolled { view: View::new(next), diff, txs })
     }
 
     /// The generation of a head, and what is different from the current one. The current one is superseded before it is
     /// compared for the last time: what is read on it later is in no diff, and [`View::is_current`] says so.
-    async fn next(&self, current: &Arc<Generation>, history: &VecDeque<Arc<Generation>>, head: &Head) -> Result<(Arc<Generation>, StateDiff), ForkError> {
+    async fn next(
+        &self,
+        current: &Arc<Generation>,
+        history: &VecDeque<Arc<Generation>>,
+        head: &Head,
+    ) -> Result<(Arc<Generation>, StateDiff, Vec<TxChanges>), ForkError> {
         let find = |hash: B256| history.iter().rev().find(|generation| generation.head().hash == hash).cloned();
         if let Some(earlier) = find(head.hash) {
             // Back to a head that is known: its values are right, what only the present one knew is read there.
             current.supersede(true);
             earlier.learn(&self.read_at(&current.known().without(&earlier.known()), head.hash).await?);
             let diff = difference(&current.known(), &earlier.known());
-            return Ok((earlier, diff));
+            return Ok((earlier, diff, Vec::new()));
         }
         let ancestor = if current.head().hash == head.parent_hash { None } else { find(head.parent_hash) };
         let parent = ancestor.as_ref().unwrap_or(current);
-        let (mut store, mut diff) = self.rolled(parent, &parent.known(), head).await?;
+        let (mut store, mut diff, txs) = self.rolled(parent, &parent.known(), head).await?;
         if ancestor.is_some() {
             store.extend(&self.read_at(&current.known().without(&store), head.hash).await?);
             diff = difference(&current.known(), &store);
@@ -145,7 +150,7 @@ impl Fork {
             store.forget_block_hashes();
         }
         let backend = MissBackend::spawn(&self.thread, &self.provider, head.hash);
-        Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff))
+        Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff, txs))
     }
 
     /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
@@ -199,10 +204,13 @@ impl Fork {
     }
 
     /// The store at the new head and what changed, by the first way that can tell.
-    async fn rolled(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff), ForkError> {
+    async fn rolled(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff, Vec<TxChanges>), ForkError> {
         let mut outcome = Err(ForkError::Evm("no way to roll".to_owned()));
         for roller in &self.rollers {
-            outcome = roller.changes(parent, known, head).await.and_then(|changes| apply(known, changes));
+            outcome = roller.changes(parent, known, head).await.and_then(|mut changes| {
+                let txs = std::mem::take(&mut changes.txs);
+                apply(known, changes).map(|(store, diff)| (store, diff, txs))
+            });
             match &outcome {
                 Ok(_) => return outcome,
                 Err(error) => tracing::warn!(way = roller.name(), head = head.number, %error, "could not roll this way"),

@@ -86,7 +86,7 @@ async fn a_pending_transaction_makes_stale_what_it_touches_and_nothing_else() {
 /// The feed's owner or transmitter says something, and it is mined.
 async fn said(world: &World, book: &mut Book, hash: B256) -> Result<U256, SkipReason> {
     let head = world.mined(&[hash]).await;
-    let (_, diff) = world.fork.roll(&head).await.unwrap();
+    let diff = world.fork.roll(&head).await.unwrap().diff;
     let market = reference(&world.market("stake-usdc"));
     assert!(book.stale(&diff).markets.contains(&market), "the feed is in the read set whatever it says");
     book.changed(&diff);
