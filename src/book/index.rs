@@ -96,6 +96,16 @@ impl Index {
         self.accounts.contains_key(address)
     }
 
+    /// Whether any value was read from this facet.
+    pub(super) fn reads(&self, facet: &Facet) -> bool {
+        self.values.contains_key(facet)
+    }
+
+    /// How many facets are read.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     pub(super) fn facets(&self) -> ReadSet {
         let mut all = ReadSet::default();
         for facet in self.values.keys() {

@@ -16,6 +16,7 @@ mod generation;
 mod layer;
 mod node;
 mod owner;
+mod prefetch;
 mod reader;
 mod recorder;
 mod roll;
@@ -24,6 +25,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod trail;
 mod tx;
 mod view;
 
@@ -36,4 +38,5 @@ pub use owner::{Fork, ForkOptions};
 pub use reader::RequestLimits;
 pub use roll::{Changes, NewValue, Rolled, Roller, TxChanges};
 pub use store::Store;
+pub use trail::Trail;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};
