@@ -146,12 +146,6 @@ impl Book {
         self.index.reads_account(address)
     }
 
-    /// Every facet that some value was read from: what the fork must keep warm.
-    #[must_use]
-    pub fn live_reads(&self) -> ReadSet {
-        self.index.facets()
-    }
-
     /// The facets that the unread targets need, so that they can be fetched in few requests.
     #[must_use]
     pub fn wanted(&self) -> ReadSet {
@@ -237,12 +231,13 @@ impl Book {
         self.shelves.values().map(Shelf::len).sum()
     }
 
-    /// The targets of a market that a reading puts beyond the boundary, those without an order included.
+    /// The targets of a market that a reading puts beyond the boundary, or names itself; those without an order included.
     #[must_use]
     pub fn beyond(&self, market: MarketRef, reading: &MarketReading) -> Vec<TargetKey> {
         let Some(shelf) = self.shelves.get(&market) else { return Vec::new() };
-        match reading.screen {
-            Screen::Ordered { boundary } => shelf.above(boundary),
+        match &reading.screen {
+            Screen::Ordered { boundary } => shelf.above(*boundary),
+            Screen::Listed(targets) => targets.clone(),
             Screen::OnStale => shelf.all(),
         }
     }

@@ -86,8 +86,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let words = Words { config: session.config(), executor: session.engine().settings().executor, json: args.json };
     words.heading(&session.book().read(), session.head().number, market, key, &standing);
     for batch in &outcome.batches {
-        for (place, candidate) in batch.candidates.iter().enumerate() {
-            let txs = transactions(batch, place);
+        for candidate in &batch.candidates {
+            let txs = transactions(batch, candidate.tx);
             let trace = if args.trace { Some(session.trace(txs.clone()).await.map_err(Failure::from_error)?) } else { None };
             words.candidate(&outcome, batch, candidate, &standing, &txs, trace);
         }
@@ -96,7 +96,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The transactions up to and with the candidate's own; with a merged one that is the only one.
+/// The transactions up to and with the candidate's own.
 fn transactions(batch: &Batch, place: usize) -> Vec<SimTx> {
     let last = place.saturating_add(1).min(batch.txs.len());
     batch.txs.iter().take(last).map(|simulated| simulated.tx.clone()).collect()
@@ -146,7 +146,7 @@ fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Stan
     let boundary = shelf.and_then(|shelf| shelf.reading()).and_then(|read| match &read.value {
         Ok(reading) => match reading.screen {
             Screen::Ordered { boundary } => Some(boundary),
-            Screen::OnStale => None,
+            Screen::Listed(_) | Screen::OnStale => None,
         },
         Err(_) => None,
     });
