@@ -11,15 +11,7 @@ const ROUTER: Address = Address::repeat_byte(0x70);
 const GWEI: u128 = 1_000_000_000;
 
 const fn bounds() -> Bounds {
-    Bounds {
-        total: 100,
-        per_sender: 4,
-        per_block: 50,
-        samples: 3,
-        max_gas: 1_000_000,
-        max_bytes: 1_000,
-        writers: WriterBounds { most: 10, idle_heads: 5 },
-    }
+    Bounds { total: 100, per_sender: 4, per_block: 50, samples: 3, max_gas: 1_000_000, max_bytes: 1_000, writers: WriterBounds { most: 10, idle_heads: 5 } }
 }
 
 const fn person(n: u8) -> Address {
@@ -217,9 +209,7 @@ fn a_front_is_complete_paid_for_and_within_the_fee() {
     let earlier: Vec<SimTx> = (3..6).map(|nonce| from(person(1), draft(nonce, ROUTER, b""))).collect();
     let tx = from(person(1), draft(6, FEED, b""));
     let base_fee = 5_000_000_000;
-    let front = |account, earlier: &[SimTx]| {
-        reachable(&tx, earlier, account, base_fee).map(|front| front.iter().map(|tx| tx.nonce()).collect::<Vec<_>>())
-    };
+    let front = |account, earlier: &[SimTx]| reachable(&tx, earlier, account, base_fee).map(|front| front.iter().map(|tx| tx.nonce()).collect::<Vec<_>>());
     assert_eq!(front(rich(3), &earlier), Ok(vec![3, 4, 5, 6]));
     assert_eq!(front(rich(5), &earlier), Ok(vec![5, 6]), "what was mined is not repeated");
     assert_eq!(front(rich(6), &earlier), Ok(vec![6]));

@@ -34,8 +34,8 @@ impl Needs {
 
     /// A new head: gives up what was not used for long and, if there is more than `most`, what was not used for longest.
     pub(super) fn age(&mut self, most: usize) {
-        let since = self.heads.saturating_sub(self.idle_heads);
         self.heads = self.heads.saturating_add(1);
+        let since = self.heads.saturating_sub(self.idle_heads);
         self.last_used.retain(|_, used| *used >= since);
         let Some(excess) = self.last_used.len().checked_sub(most).filter(|excess| *excess > 0) else { return };
         let mut uses: Vec<u64> = self.last_used.values().copied().collect();

@@ -18,7 +18,10 @@ use crate::{
     chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, StateDiff, TargetBlock, Trail, TxChanges, View},
+    fork::{
+        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, StateDiff, TargetBlock, Trail, TxChanges,
+        View,
+    },
     plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn many_hits_leave_one_entry() {
         let mut writers = table(10, 1_000);
-        for n in 0..500 {
+        for n in 0..250 {
             writers.learn(call(n % 7));
             writers.age();
         }

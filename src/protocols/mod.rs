@@ -5,6 +5,7 @@
 //! view ─▶ read_market ─▶ boundary ────▶ range ─▶ confirm ─▶ Opportunity ─▶ terms(size) ─▶ steps ─▶ engine
 //! ```
 
+pub mod flux;
 pub mod morpho;
 
 use crate::{
