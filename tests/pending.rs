@@ -189,16 +189,18 @@ async fn a_read_ahead_that_hangs_holds_up_neither_heads_nor_other_triggers() {
     let (url, hold) = holding_back(&devnet.http_url(), "debug_traceCall").await;
     let overrides = [set("node.http", &format!("\"{url}\"")), set("engine.pending_fetch_ms", "3000")];
     let mut troupe = troupe(&stage, folder.path(), &overrides).await;
-    // An update that was seen once: whatever it needs is known from now on, at every head.
-    let update = devnet.price_moves("ETH/USD", -1).await.unwrap();
-    troupe.pending(update).await.unwrap().unwrap();
+    // A call that was seen once: whatever it needs is known from now on, at every head.
+    let regular = devnet.dev_account(8).unwrap();
+    let first = poke(devnet, &regular, router, "weth-usdc").await;
+    assert_eq!(troupe.pending(first).await.unwrap().unwrap().markets, 1);
     troupe.block(devnet).await.unwrap();
 
     hold.send_replace(true);
-    let stranger = poke(devnet, &devnet.dev_account(8).unwrap(), router, "weth-usdc").await;
-    // It hangs; the update is simulated behind it, and a head is followed, all of it while it hangs.
-    let update = devnet.price_moves("ETH/USD", -1).await.unwrap();
-    let outcome = tokio::time::timeout(Duration::from_millis(2_500), troupe.pending(update)).await.expect("the update is not held up");
+    // Nothing is known of this sender, so what it needs is asked of the node, which does not answer.
+    let stranger = poke(devnet, &devnet.dev_account(9).unwrap(), router, "stake-weth").await;
+    // It hangs; another is simulated behind it, and a head is followed, all of it while it hangs.
+    let second = poke(devnet, &regular, router, "weth-usdc").await;
+    let outcome = tokio::time::timeout(Duration::from_millis(2_500), troupe.pending(second)).await.expect("a trigger is not held up");
     assert_eq!(outcome.unwrap().unwrap().markets, 1);
     let about = |troupe: &Troupe, hash: B256| troupe.happened.iter().any(|event| matches!(event, Event::Ignored { hash: other, .. } if *other == hash));
     assert!(!about(&troupe, stranger), "it is still being read for");
