@@ -112,6 +112,25 @@ async fn a_router_is_a_stranger_until_one_sample_shows_that_it_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_mined_call_of_a_router_is_enough_and_no_sample_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let router = router(devnet).await;
+    let mut troupe = troupe(&stage, folder.path(), &[set("engine.pending_samples", "0")]).await;
+    let first = poke(devnet, &devnet.dev_account(8).unwrap(), router, "weth-usdc").await;
+    assert_eq!(troupe.pending(first).await.unwrap().unwrap_err(), Dropped::NotSampled);
+    troupe.block(devnet).await.unwrap();
+    // The block that mined it showed what it wrote, by way of whatever contracts.
+    let second = poke(devnet, &devnet.dev_account(9).unwrap(), router, "stake-weth").await;
+    assert_eq!(troupe.pending(second).await.unwrap().unwrap().markets, 1);
+    let data: Bytes = [b"\x11\x22\x33\x44", devnet.contracts().morpho.as_slice()].concat().into();
+    let other = devnet.signed(&devnet.dev_account(8).unwrap(), Some(router), U256::ZERO, data, 300_000, GWEI).await.unwrap();
+    assert_eq!(troupe.pending(devnet.send_public(other).await.unwrap()).await.unwrap().unwrap_err(), Dropped::NotSampled, "another function is another kind");
+    troupe.end().await.unwrap().0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_position_that_a_pending_transaction_begins_is_asked_before_it_is_mined() {
     let folder = tempfile::tempdir().unwrap();
     let stage = stage(folder.path()).await;

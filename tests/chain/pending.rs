@@ -102,7 +102,7 @@ async fn rubbish_is_refused_with_its_reason() {
     let blob_hash = *blob.tx_hash();
     let (good_hash, late_hash, giant_hash) = (*good.tx_hash(), *late.tx_hash(), *giant.tx_hash());
 
-    let mut wrong_hash = announced(other.clone(), alice);
+    let mut wrong_hash = announced(other, alice);
     wrong_hash["hash"] = json!(B256::repeat_byte(9));
     let frames = vec![
         notification(&json!("no transaction at all")),
