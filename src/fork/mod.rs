@@ -34,6 +34,6 @@ pub use generation::Generation;
 pub use layer::Layer;
 pub use owner::{Fork, ForkOptions};
 pub use reader::RequestLimits;
-pub use roll::{Changes, NewValue, Rolled, Roller, TxChanges};
+pub use roll::{Rolled, TxChanges, WayReport};
 pub use store::Store;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};
