@@ -20,6 +20,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Wei on each throw-away account that stands for an operator in a dry-run.
 const DRY_RUN_FUNDS: u128 = 1_000_000_000_000_000_000_000;
 
+/// Chain id of Ethereum mainnet.
+const ETHEREUM: u64 = 1;
+
 /// The chain's rules as the fork needs them.
 #[must_use]
 pub fn chain_rules(config: &Config) -> ChainRules {
@@ -29,7 +32,8 @@ pub fn chain_rules(config: &Config) -> ChainRules {
 fn rules_of(chain: &ChainConfig) -> ChainRules {
     let schedule = chain.hardforks.iter().map(|activation| (activation.timestamp, hardfork(activation.name))).collect();
     let first = chain.hardforks.first().map_or(Hardfork::Cancun, |activation| hardfork(activation.name));
-    ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule)
+    let rules = ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule);
+    if chain.id == ETHEREUM { rules.with_past_of_ethereum() } else { rules }
 }
 
 const fn hardfork(name: ConfiguredFork) -> Hardfork {
@@ -181,9 +185,14 @@ mod tests {
             let names: Vec<String> = chain.hardforks.iter().map(|activation| activation.name.word().to_owned()).collect();
             assert_eq!(names, ["cancun", "prague", "osaka", "bpo1", "bpo2"]);
             let expected = [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Bpo1, Hardfork::Bpo2];
+            let before_cancun = if id == ETHEREUM { Hardfork::Shanghai } else { Hardfork::Cancun };
+            let at = |timestamp| rules.hardfork_at(20_000_000, timestamp);
             for (place, activation) in chain.hardforks.iter().enumerate() {
-                assert_eq!(rules.hardfork_at(activation.timestamp), expected[place]);
-                assert_eq!(rules.hardfork_at(activation.timestamp.saturating_sub(1)), expected[place.saturating_sub(1)]);
+                assert_eq!(at(activation.timestamp), expected[place]);
+                let earlier = place.checked_sub(1).map_or(before_cancun, |earlier| expected[earlier]);
+                if activation.timestamp > 0 {
+                    assert_eq!(at(activation.timestamp - 1), earlier);
+                }
             }
         }
     }

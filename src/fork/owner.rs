@@ -9,10 +9,10 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
+    Call, ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
     node::{MissBackend, MissThread, timed},
     reader::{AccountRead, NodeReader},
-    roll::{Chooser, Questions, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
+    roll::{Chooser, Questions, Replayed, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
     store::Store,
 };
 use crate::{chain::Head, config::Roll};
@@ -79,13 +79,19 @@ impl Fork {
         })
     }
 
-    /// How to go from head to head; without this it is re-reading. A way that fails is made up for by re-reading.
+    /// How to go from head to head; without this it is re-reading. A way that fails is made up for by re-reading. The rules are
+    /// for executing blocks.
     #[must_use]
-    pub fn with_rolling(mut self, roll: Roll) -> Self {
+    pub fn with_rolling(mut self, roll: Roll, rules: &ChainRules) -> Self {
         let mut ways = Vec::new();
         if matches!(roll, Roll::Auto | Roll::Trace) {
             let (provider, requests) = timed(&self.provider, self.options.timeout);
             ways.push((Arc::new(Traced::new(Questions::new(provider, self.options.limits))) as Arc<dyn Roller>, requests));
+        }
+        if matches!(roll, Roll::Auto | Roll::Replay) {
+            let (provider, requests) = timed(&self.provider, self.options.timeout);
+            let replayed = Replayed::new(provider, self.options.limits, Arc::clone(&self.thread), rules.clone());
+            ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
         }
         ways.push(reread(&self.provider, self.options));
         self.chooser = Chooser::new(ways);
@@ -250,7 +256,7 @@ fn reread(provider: &RootProvider<AnyNetwork>, options: ForkOptions) -> (Arc<dyn
     (Arc::new(Reread::new(Arc::new(NodeReader::new(provider, options.limits)))), requests)
 }
 
-fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
+pub(super) fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
     let code = match read.code {
         Some(bytes) => Some(Bytecode::new_raw_checked(bytes).map_err(|_| ForkError::MalformedCode(read.code_hash))?),
         None if read.code_hash == KECCAK256_EMPTY => Some(Bytecode::default()),

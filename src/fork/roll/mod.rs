@@ -16,6 +16,7 @@ mod apply;
 mod check;
 mod choose;
 mod questions;
+mod replay;
 mod reread;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub(super) use apply::{apply, stored};
 pub(super) use choose::Chooser;
 pub use choose::WayReport;
 pub(super) use questions::Questions;
+pub(super) use replay::Replayed;
 pub(super) use reread::{Reread, read_again};
 pub(super) use trace::Traced;
 

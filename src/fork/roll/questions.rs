@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy::{
     eips::BlockId,
-    network::AnyNetwork,
+    network::{AnyNetwork, AnyRpcBlock},
     primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256},
     providers::{Provider, RootProvider},
     rpc::client::{BatchRequest, Waiter},
@@ -127,6 +127,22 @@ impl Questions {
         let traces = traces.await.map_err(failed)?;
         let body = body.await.map_err(|error| fault("eth_getBlockByHash", head.hash, &error))?;
         Ok((body, traces))
+    }
+
+    /// A block with its transactions, and slots at its parent, in one request.
+    pub(super) async fn block(&self, head: &Head, slots: &[(Address, U256)]) -> Result<(AnyRpcBlock, Vec<U256>), ForkError> {
+        const BLOCK: &str = "eth_getBlockByHash";
+        let failed = |error: TransportError| fault(BLOCK, head.hash, &error);
+        let mut batch = BatchRequest::new(self.provider.client());
+        let block = batch.add_call::<_, Option<AnyRpcBlock>>(BLOCK, &(head.hash, true)).map_err(failed)?;
+        let parent = BlockId::from(head.parent_hash);
+        let slots = slots.iter().map(|(address, slot)| batch.add_call::<_, U256>("eth_getStorageAt", &(*address, B256::from(*slot), parent)));
+        let slots = slots.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        batch.send().await.map_err(failed)?;
+        let absent = || ForkError::Node { what: BLOCK.to_owned(), block: head.hash, reason: "it has no such block".to_owned() };
+        let block = block.await.map_err(failed)?.ok_or_else(absent)?;
+        let values = futures::future::try_join_all(slots).await.map_err(|error| fault("eth_getStorageAt", head.parent_hash, &error))?;
+        Ok((block, values))
     }
 
     /// The values of facets at a block, in the order asked: one request unless they are more than go into a batch.
