@@ -117,11 +117,11 @@ async fn one_mined_call_of_a_router_is_enough_and_no_sample_is_needed() {
     let stage = stage(folder.path()).await;
     let devnet = &stage.devnet;
     let router = router(devnet).await;
-    let mut troupe = troupe(&stage, folder.path(), &[set("engine.pending_samples", "0")]).await;
+    let mut troupe = troupe(&stage, folder.path(), &[set("engine.pending_samples", "0"), set("node.roll", "\"trace\"")]).await;
     let first = poke(devnet, &devnet.dev_account(8).unwrap(), router, "weth-usdc").await;
     assert_eq!(troupe.pending(first).await.unwrap().unwrap_err(), Dropped::NotSampled);
     troupe.block(devnet).await.unwrap();
-    // The block that mined it showed what it wrote, by way of whatever contracts.
+    // The block's diff tracer showed what it wrote, by way of whatever contracts.
     let second = poke(devnet, &devnet.dev_account(9).unwrap(), router, "stake-weth").await;
     assert_eq!(troupe.pending(second).await.unwrap().unwrap().markets, 1);
     let data: Bytes = [b"\x11\x22\x33\x44", devnet.contracts().morpho.as_slice()].concat().into();

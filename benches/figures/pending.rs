@@ -204,7 +204,8 @@ impl Crowd {
     fn next(&mut self) -> eyre::Result<Value> {
         self.made += 1;
         let to = Address::from_word(keccak256(self.made.to_be_bytes()));
-        let payment = Draft { chain_id: self.chain_id, nonce: 0, to: Some(to), value: U256::from(1), data: Bytes::new(), gas: 21_000, max_fee: 90 * GWEI, tip: GWEI };
+        let payment =
+            Draft { chain_id: self.chain_id, nonce: 0, to: Some(to), value: U256::from(1), data: Bytes::new(), gas: 21_000, max_fee: 90 * GWEI, tip: GWEI };
         let count = self.holders.len();
         if self.made.is_multiple_of(3)
             && let Some((holder, nonce)) = self.holders.get_mut(usize::try_from(self.made / 3)? % count)

@@ -149,7 +149,9 @@ impl Session {
         let rules = assemble::chain_rules(&config);
         let limits = RequestLimits { batch: config.node.max_batch, ..RequestLimits::default() };
         let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
-        let fork = Arc::new(Fork::start(&node.provider().erased(), head.clone(), options)?);
+        let fork = Fork::start(&node.provider().erased(), head.clone(), options)?.with_rolling(config.roll(), &rules);
+        fork.probe().await;
+        let fork = Arc::new(fork);
         let needs = Needs::new(config.engine.idle_heads);
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());

@@ -28,6 +28,8 @@ pub struct Generation {
     store: Store,
     misses: Misses,
     backend: Option<MissBackend>,
+    /// Misses that are served before reads fail.
+    most_misses: u64,
     superseded: AtomicBool,
 }
 
@@ -48,7 +50,13 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend, superseded: AtomicBool::new(false) }
+        Self { head, store, misses: Misses::default(), backend, most_misses: u64::MAX, superseded: AtomicBool::new(false) }
+    }
+
+    /// The same, but the node is asked for no more than this many accounts and slots.
+    pub(super) const fn with_most_misses(mut self, most: u64) -> Self {
+        self.most_misses = most;
+        self
     }
 
     /// The head that the state belongs to.
@@ -235,7 +243,9 @@ impl Generation {
         if offline {
             return Err(not_stored());
         }
-        self.misses.asked.fetch_add(1, Ordering::Relaxed);
+        if self.misses.asked.fetch_add(1, Ordering::Relaxed) >= self.most_misses {
+            return Err(ForkError::TooManyMisses(self.most_misses));
+        }
         self.backend.as_ref().ok_or_else(not_stored)
     }
 

@@ -43,7 +43,7 @@ pub use owner::{Fork, ForkOptions};
 pub use prestate::{GivenAccount, GivenState};
 pub use reader::RequestLimits;
 pub use replay::{BlockExecution, TxExecution};
-pub use roll::{Changes, NewValue, Rolled, Roller, TxChanges};
+pub use roll::{Rolled, TxChanges, WayReport};
 pub use store::Store;
 pub use trail::Trail;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};

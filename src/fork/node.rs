@@ -9,7 +9,7 @@ use super::{Call, ForkError, Generation, prefetch, reader::NodeReader};
 use alloy::{
     network::AnyNetwork,
     primitives::{Address, B256, U256},
-    providers::{DynProvider, Provider, RootProvider},
+    providers::{Provider, RootProvider},
     rpc::{
         client::{RpcClient, RpcClientInner},
         json_rpc::{RequestPacket, ResponsePacket},
@@ -28,11 +28,12 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// A transport that gives up after a while.
+/// A transport that gives up after a while, and counts. A batch is one request.
 #[derive(Clone, Debug)]
 struct Timed {
     inner: BoxTransport,
     limit: Duration,
+    requests: Arc<AtomicU64>,
 }
 
 impl tower_service::Service<RequestPacket> for Timed {
@@ -45,6 +46,7 @@ impl tower_service::Service<RequestPacket> for Timed {
     }
 
     fn call(&mut self, request: RequestPacket) -> Self::Future {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.inner.call(request);
         let limit = self.limit;
         Box::pin(async move {
@@ -61,13 +63,14 @@ static ID_RANGES: AtomicU64 = AtomicU64::new(1);
 /// Ids in a range; the ranges stay below 2^53, what every JSON parser keeps exactly.
 const ID_RANGE_BITS: u32 = 36;
 
-/// The same node with a time limit on every request.
-pub(super) fn timed(provider: &DynProvider<AnyNetwork>, limit: Duration) -> RootProvider<AnyNetwork> {
+/// The same node with a time limit on every request, and how many requests were sent through what is returned.
+pub(super) fn timed(provider: &impl Provider<AnyNetwork>, limit: Duration) -> (RootProvider<AnyNetwork>, Arc<AtomicU64>) {
     let client = provider.client();
-    let transport = Timed { inner: client.transport().clone(), limit };
+    let requests = Arc::<AtomicU64>::default();
+    let transport = Timed { inner: client.transport().clone(), limit, requests: Arc::clone(&requests) };
     let range = ID_RANGES.fetch_add(1, Ordering::Relaxed) & 0xffff;
     let inner = RpcClientInner::new(BoxTransport::new(transport), client.is_local()).with_id(range << ID_RANGE_BITS);
-    RootProvider::new(RpcClient::from_inner(inner))
+    (RootProvider::new(RpcClient::from_inner(inner)), requests)
 }
 
 /// The thread that all backends of a fork run on. It ends with the last of them.

@@ -9,13 +9,13 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
+    ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
     node::{MissBackend, MissThread, timed},
     reader::{AccountRead, NodeReader},
-    roll::{Reread, Rolled, TxChanges, apply, read_again},
+    roll::{Chooser, Questions, Replayed, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
     store::Store,
 };
-use crate::chain::Head;
+use crate::{chain::Head, config::Roll};
 use alloy::{
     network::AnyNetwork,
     primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressSet},
@@ -23,7 +23,11 @@ use alloy::{
 };
 use parking_lot::RwLock;
 use revm::state::{AccountInfo, Bytecode};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 /// Bounds of a fork.
@@ -54,7 +58,7 @@ pub struct Fork {
     provider: RootProvider<AnyNetwork>,
     thread: Arc<MissThread>,
     reader: Arc<NodeReader>,
-    rollers: Vec<Arc<dyn Roller>>,
+    chooser: Chooser,
     options: ForkOptions,
     current: RwLock<Arc<Generation>>,
     /// Earlier generations, the oldest first; held while rolling, so that rolls are one after the other.
@@ -64,28 +68,50 @@ pub struct Fork {
 impl Fork {
     /// An empty fork at a head: everything is a miss at first. Misses are served by a thread of its own.
     pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Result<Self, ForkError> {
-        let provider = timed(provider, options.timeout);
+        let (provider, _) = timed(provider, options.timeout);
         let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
         let thread = MissThread::start(Arc::clone(&reader)).map_err(ForkError::Thread)?;
         let backend = MissBackend::spawn(&thread, &provider, head.hash);
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
+            reader,
+            chooser: Chooser::new(vec![reread(&provider, options)]),
             provider,
             thread,
-            rollers: vec![Arc::new(Reread::new(reader.clone()))],
-            reader,
             options,
             current: RwLock::new(Arc::new(first)),
             history: Mutex::default(),
         })
     }
 
-    /// Ways to roll that are tried before re-reading, the preferred one first.
+    /// How to go from head to head; without this it is re-reading. A way that fails is made up for by re-reading. The rules are
+    /// for executing blocks.
     #[must_use]
-    pub fn with_rollers(mut self, preferred: Vec<Arc<dyn Roller>>) -> Self {
-        let reread = std::mem::take(&mut self.rollers);
-        self.rollers = preferred.into_iter().chain(reread).collect();
+    pub fn with_rolling(mut self, roll: Roll, rules: &ChainRules) -> Self {
+        let mut ways = Vec::new();
+        if matches!(roll, Roll::Auto | Roll::Trace) {
+            let (provider, requests) = timed(&self.provider, self.options.timeout);
+            ways.push((Arc::new(Traced::new(Questions::new(provider, self.options.limits))) as Arc<dyn Roller>, requests));
+        }
+        if matches!(roll, Roll::Auto | Roll::Replay) {
+            let (provider, requests) = timed(&self.provider, self.options.timeout);
+            let replayed = Replayed::new(provider, self.options.limits, Arc::clone(&self.thread), rules.clone());
+            ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
+        }
+        ways.push(reread(&self.provider, self.options));
+        self.chooser = Chooser::new(ways);
         self
+    }
+
+    /// Finds out which ways to roll the node supports, so that the first heads need not. It asks for a trace of the head.
+    pub async fn probe(&self) {
+        self.chooser.probe(&self.head()).await;
+    }
+
+    /// What is known of each way to roll, the last one being re-reading.
+    #[must_use]
+    pub fn ways(&self) -> Vec<WayReport> {
+        self.chooser.report()
     }
 
     /// The current state.
@@ -138,7 +164,7 @@ impl Fork {
         }
         let ancestor = if current.head().hash == head.parent_hash { None } else { find(head.parent_hash) };
         let parent = ancestor.as_ref().unwrap_or(current);
-        let (mut store, mut diff, txs) = self.rolled(parent, &parent.known(), head).await?;
+        let (mut store, mut diff, txs) = self.chooser.roll(parent, &parent.known(), head).await?;
         if ancestor.is_some() {
             store.extend(&self.read_at(&current.known().without(&store), head.hash).await?);
             diff = difference(&current.known(), &store);
@@ -201,28 +227,12 @@ impl Fork {
         *self.current.write() = Arc::new(Generation::new(current.head().clone(), store, Some(backend)));
     }
 
-    /// The store at the new head and what changed, by the first way that can tell.
-    async fn rolled(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff, Vec<TxChanges>), ForkError> {
-        let mut outcome = Err(ForkError::Evm("no way to roll".to_owned()));
-        for roller in &self.rollers {
-            outcome = roller.changes(parent, known, head).await.and_then(|mut changes| {
-                let txs = std::mem::take(&mut changes.txs);
-                apply(known, changes).map(|(store, diff)| (store, diff, txs))
-            });
-            match &outcome {
-                Ok(_) => return outcome,
-                Err(error) => tracing::warn!(way = roller.name(), head = head.number, %error, "could not roll this way"),
-            }
-        }
-        outcome
-    }
-
     /// The values at a block of all that a store knows.
     async fn read_at(&self, known: &Store, at: B256) -> Result<Store, ForkError> {
         if known.is_empty() {
             return Ok(Store::default());
         }
-        Ok(apply(&known.only_code(), read_again(&self.reader, known, at).await?)?.0)
+        stored(known, &read_again(&self.reader, known, at).await?)
     }
 
     pub(super) const fn reader(&self) -> &Arc<NodeReader> {
@@ -241,6 +251,12 @@ impl Fork {
         }
         Ok(())
     }
+}
+
+/// Re-reading, with a counter of its requests.
+fn reread(provider: &RootProvider<AnyNetwork>, options: ForkOptions) -> (Arc<dyn Roller>, Arc<AtomicU64>) {
+    let (provider, requests) = timed(provider, options.timeout);
+    (Arc::new(Reread::new(Arc::new(NodeReader::new(provider, options.limits)))), requests)
 }
 
 pub(super) fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {

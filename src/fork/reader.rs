@@ -307,7 +307,7 @@ impl NodeReader {
 }
 
 /// Whether the node answered that it does not do this, rather than not answering or failing at it.
-fn is_refusal(error: &TransportError) -> bool {
+pub(super) fn is_refusal(error: &TransportError) -> bool {
     let RpcError::ErrorResp(answer) = error else { return false };
     let message = answer.message.to_lowercase();
     let says_so = ["not supported", "unsupported", "does not exist/is not available", "method not found", "not whitelisted"];

@@ -3,20 +3,16 @@
 use super::{Changes, NewValue};
 use crate::fork::{Change, Facet, ForkError, StateDiff, store::Store};
 use alloy::primitives::{
-    B256, KECCAK256_EMPTY, U256,
-    map::{AddressMap, HashSet},
+    B256, Bytes, KECCAK256_EMPTY, U256,
+    map::{AddressMap, B256Map, HashSet},
 };
 use revm::state::{AccountInfo, Bytecode};
 
 /// Puts changes into a copy of what was known. Of facets that were not known, the diff names those that changed, and the
-/// store takes slots and whole accounts.
-pub(in crate::fork) fn apply(known: &Store, changes: Changes) -> Result<(Store, StateDiff), ForkError> {
+/// store takes none: a whole block's changes are not what anybody asked for, and a miss is always right.
+pub(in crate::fork) fn apply(known: &Store, changes: &Changes) -> Result<(Store, StateDiff), ForkError> {
     let mut store = known.clone();
     let mut diff = StateDiff::default();
-    for (hash, bytes) in changes.code {
-        let code = Bytecode::new_raw_checked(bytes).map_err(|_| ForkError::MalformedCode(hash))?;
-        store.insert_code(hash, code);
-    }
     let given = changes.values.iter().map(|value| value.facet).collect::<HashSet<_>>();
     for address in &changes.deleted {
         let slots = known.slots_of(address).filter(|(slot, value)| !value.is_zero() && !given.contains(&Facet::Slot(*address, *slot))).collect::<Vec<_>>();
@@ -26,28 +22,52 @@ pub(in crate::fork) fn apply(known: &Store, changes: Changes) -> Result<(Store, 
         }
     }
     let mut accounts = AddressMap::<Partial>::default();
-    for NewValue { facet, old, new } in changes.values {
-        let before = known.value(&facet);
-        if let Some(old) = before.or(old) {
-            diff.record(Change { facet, old, new });
+    for NewValue { facet, old, new } in &changes.values {
+        let before = known.value(facet);
+        if let Some(old) = before.or(*old) {
+            diff.record(Change { facet: *facet, old, new: *new });
         }
-        if before == Some(new) {
-            continue;
-        }
-        match facet {
-            Facet::Slot(address, slot) => store.insert_slot(address, slot, new),
-            Facet::Balance(address) => accounts.entry(address).or_default().balance = Some(new),
-            Facet::Nonce(address) => accounts.entry(address).or_default().nonce = Some(new.saturating_to()),
-            Facet::Code(address) => accounts.entry(address).or_default().code_hash = Some(new.into()),
-            Facet::Env(_) => {}
+        if before.is_some_and(|before| before != *new) {
+            put(&mut store, &mut accounts, *facet, *new);
         }
     }
-    for (address, partial) in accounts {
-        if let Some(account) = partial.over(known.account(&address)) {
-            store.insert_account(address, account);
-        }
-    }
+    finish(&mut store, accounts, &changes.code)?;
     Ok((store, diff))
+}
+
+/// A store of everything that the changes name, with code from `codes` where its bytes did not come along.
+pub(in crate::fork) fn stored(codes: &Store, changes: &Changes) -> Result<Store, ForkError> {
+    let mut store = codes.only_code();
+    let mut accounts = AddressMap::<Partial>::default();
+    for NewValue { facet, new, .. } in &changes.values {
+        put(&mut store, &mut accounts, *facet, *new);
+    }
+    finish(&mut store, accounts, &changes.code)?;
+    Ok(store)
+}
+
+/// A slot goes into the store, a field of an account to the other fields.
+fn put(store: &mut Store, accounts: &mut AddressMap<Partial>, facet: Facet, new: U256) {
+    match facet {
+        Facet::Slot(address, slot) => store.insert_slot(address, slot, new),
+        Facet::Balance(address) => accounts.entry(address).or_default().balance = Some(new),
+        Facet::Nonce(address) => accounts.entry(address).or_default().nonce = Some(new.saturating_to()),
+        Facet::Code(address) => accounts.entry(address).or_default().code_hash = Some(new.into()),
+        Facet::Env(_) => {}
+    }
+}
+
+/// Puts the accounts together, with the code that they have now.
+fn finish(store: &mut Store, accounts: AddressMap<Partial>, code: &B256Map<Bytes>) -> Result<(), ForkError> {
+    for (address, partial) in accounts {
+        let Some(account) = partial.over(store.account(&address)) else { continue };
+        if let (None, Some(bytes)) = (store.code(&account.code_hash), code.get(&account.code_hash)) {
+            let code = Bytecode::new_raw_checked(bytes.clone()).map_err(|_| ForkError::MalformedCode(account.code_hash))?;
+            store.insert_code(account.code_hash, code);
+        }
+        store.insert_account(address, account);
+    }
+    Ok(())
 }
 
 /// New values of one account.

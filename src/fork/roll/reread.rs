@@ -26,6 +26,10 @@ impl Roller for Reread {
         "re-read"
     }
 
+    fn bridges(&self) -> bool {
+        true
+    }
+
     fn changes<'a>(&'a self, _parent: &'a Arc<Generation>, known: &'a Store, head: &'a Head) -> BoxFuture<'a, Result<Changes, ForkError>> {
         Box::pin(async move { read_again(&self.reader, known, head.hash).await })
     }
