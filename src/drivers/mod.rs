@@ -9,14 +9,18 @@
 pub mod assemble;
 pub mod deploy;
 pub mod discovery;
+pub mod dropped;
 pub mod dry_run;
 mod in_flight;
 pub mod live;
 pub mod mempool;
+mod needs;
 pub mod policy;
+mod ready;
 pub mod records;
 pub mod report;
 pub mod searcher;
 pub mod session;
 pub mod start;
+pub mod writers;
 pub use in_flight::Decided;
