@@ -7,10 +7,12 @@
 //! ```
 
 pub mod assemble;
+mod decisions;
 pub mod deploy;
 pub mod discovery;
 pub mod dry_run;
 mod in_flight;
+mod lineage;
 pub mod live;
 pub mod mempool;
 pub mod policy;

@@ -95,6 +95,8 @@ impl ChainRules {
 /// The block that a bundle targets, as far as it is known before it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetBlock {
+    /// The head that it was predicted from: two heads of one height, time and base fee have different blocks after them.
+    pub head: B256,
     /// Height.
     pub number: u64,
     /// Seconds.
@@ -123,6 +125,7 @@ impl TargetBlock {
         let timestamp = head.timestamp.saturating_add(rules.slot_time);
         let hardfork = rules.hardfork_at(timestamp);
         Self {
+            head: head.hash,
             number: head.number.saturating_add(1),
             timestamp,
             base_fee: next_base_fee(head.gas_used, head.gas_limit, head.base_fee),

@@ -126,7 +126,7 @@ fn only(mut borrowers: Vec<Borrower>) -> Result<Borrower, RehearsalError> {
 fn ends_of<'a>(decided: &'a [Decided], borrower: &'a Borrower) -> impl Iterator<Item = &'a Decided> {
     let key = TargetKey::Account(borrower.person.address());
     decided.iter().filter(move |end| {
-        end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id)
+        end.jobs.iter().any(|(target, _)| target.key == key && target.market.0 == borrower.market_id)
     })
 }
 
