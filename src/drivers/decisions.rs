@@ -16,8 +16,10 @@
 //!   later block its transactions revert, because the executor checks the block window.
 //! - **Its operator** is leased again if it is free and the nonce is not used on this branch, at once or as soon as both are true. Without it the
 //!   bundle is decided all the same.
-//! - **Its targets** are locked only for its own block. After a rollback the searcher works for earlier blocks than what is in flight; there the
-//!   position is there to be taken again, by anybody. Should both land, the later one finds less or nothing and reverts, so no relay includes it.
+//! - **Its targets** are free: after its block is gone nobody is known to have the bundle, and the position is there to be taken again, by anybody. It is
+//!   found at the new head, sized and simulated there, and sent by another operator, so that neither can make the other's nonce void. Should both be
+//!   offered for a block, the second finds less or nothing and reverts, so no relay includes it. A bundle that was never decided locks its targets for
+//!   its own block only: after a rollback the searcher works for earlier ones.
 //! - **After 64 blocks** nothing is taken back any more; the undo data of the fork go as far.
 //! - **Another process** finds all of this in the ledger: what is undecided, and what was decided in the last 64 blocks with the hash of its block.
 //!   Both go through the same states here.
@@ -84,7 +86,8 @@ impl Decisions {
     pub(super) async fn recover<B>(&mut self, court: &Court<'_, B>) -> Result<(), LedgerError> {
         let protocols = court.session.protocols();
         for journaled in court.ledger.unfinished_bundles().await? {
-            self.in_flight.push(InFlight { sent: SentBundle::recovered(journaled, protocols), lease: None });
+            let again = journaled.undone;
+            self.in_flight.push(InFlight { sent: SentBundle::recovered(journaled, protocols), lease: None, again });
         }
         for journaled in court.ledger.decided_since(court.head().saturating_sub(DEEPEST)).await? {
             if let Some(on) = journaled.decided_on {
@@ -96,7 +99,7 @@ impl Decisions {
 
     /// What is used by bundles for this block.
     pub(super) fn locked(&self, target: u64) -> BTreeSet<Resource> {
-        let same = self.in_flight.iter().filter(|bundle| bundle.sent.bundle.target_block == target);
+        let same = self.in_flight.iter().filter(|bundle| bundle.sent.bundle.target_block == target && !bundle.again);
         same.flat_map(|bundle| bundle.sent.locks()).cloned().collect()
     }
 
@@ -125,7 +128,7 @@ impl Decisions {
                 self.settled.extend(gone);
                 return Err(error);
             }
-            self.in_flight.push(InFlight { sent: settled.sent, lease: None });
+            self.in_flight.push(InFlight { sent: settled.sent, lease: None, again: true });
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ pub(super) struct SentBundle {
 pub(super) struct InFlight {
     pub(super) sent: SentBundle,
     pub(super) lease: Option<Lease>,
+    /// It was decided once, on a block that is gone: whether anybody still has it is not known.
+    pub(super) again: bool,
 }
 
 /// A bundle that was decided, and the block that it was decided on.

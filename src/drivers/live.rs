@@ -217,7 +217,7 @@ impl LiveSink {
             lease.release_unsent();
             return Ok(Err((batch, Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle"))));
         }
-        self.decisions.sent(InFlight { sent, lease: Some(lease) });
+        self.decisions.sent(InFlight { sent, lease: Some(lease), again: false });
         Ok(Ok(()))
     }
 

@@ -43,8 +43,9 @@ impl Dropped {
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget => true,
-            Self::NonceUsed | Self::GasTooHigh | Self::TooLarge | Self::SenderBudget | Self::NotSampled | Self::Aged => false,
+            // A reorg gives a nonce back, and its transactions may be announced again before its head is: the next head says.
+            Self::NonceUsed | Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget => true,
+            Self::GasTooHigh | Self::TooLarge | Self::SenderBudget | Self::NotSampled | Self::Aged => false,
         }
     }
 }

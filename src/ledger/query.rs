@@ -99,7 +99,7 @@ fn journaled(connection: &Connection, row: &rusqlite::Row<'_>, decided_on: Optio
         builder_payment_wei: parse(row, "bundles", "builder_payment_wei", "amount")?,
         at_ms: number(row, "bundles", "at_ms")?,
     };
-    Ok(JournaledBundle { id, bundle, submitted: state != "journaled", decided_on })
+    Ok(JournaledBundle { id, bundle, submitted: state != "journaled", undone: state == "undone", decided_on })
 }
 
 fn bundle_jobs(connection: &Connection, bundle: RecordId) -> Result<Vec<JobRow>, LedgerError> {

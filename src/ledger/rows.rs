@@ -321,6 +321,8 @@ pub struct JournaledBundle {
     pub bundle: BundleRow,
     /// Whether a relay's acceptance is recorded. Without it the bundle may still have been sent: the journal comes first.
     pub submitted: bool,
+    /// Whether it was decided once, on a block that is gone.
+    pub undone: bool,
     /// The block that its present outcome was read from; none while it is undecided.
     pub decided_on: Option<BlockRef>,
 }

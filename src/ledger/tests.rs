@@ -147,7 +147,7 @@ async fn a_run_adds_up() {
 
     let unfinished = ledger.unfinished_bundles().await.unwrap();
     assert_eq!(unfinished.len(), 1);
-    assert_eq!(unfinished[0], JournaledBundle { id: ids[4], bundle: bundle(5, wei(50)), submitted: false, decided_on: None });
+    assert_eq!(unfinished[0], JournaledBundle { id: ids[4], bundle: bundle(5, wei(50)), submitted: false, undone: false, decided_on: None });
 
     let summary = ledger.summary().await.unwrap();
     assert_eq!((summary.landed, summary.lost, summary.missed, summary.reverted, summary.unfinished, summary.alarms), (3, 1, 0, 1, 1, 1));
@@ -190,7 +190,7 @@ async fn a_decision_is_taken_back_and_made_again_and_nothing_is_forgotten() {
     ledger.record_outcome(id, OutcomeRow { outcome: undone, on: None, proofs: vec![proof_of(id, ProofEnd::Undone)], at_ms: 4 }).await.unwrap();
     let summary = ledger.summary().await.unwrap();
     assert_eq!((summary.landed, summary.missed, summary.unfinished, summary.realised_profit_wei), (0, 1, 1, I256::ZERO));
-    assert_eq!(ledger.unfinished_bundles().await.unwrap().iter().map(|bundle| bundle.id).collect::<Vec<_>>(), [id]);
+    assert_eq!(ledger.unfinished_bundles().await.unwrap().iter().map(|bundle| (bundle.id, bundle.undone)).collect::<Vec<_>>(), [(id, true)]);
     assert_eq!(ledger.decided_since(0).await.unwrap().iter().map(|bundle| bundle.id).collect::<Vec<_>>(), [other]);
 
     let again = OutcomeRow { on: Some(on("sibling")), proofs: vec![proof_of(id, ProofEnd::Landed)], ..row(landed(wei(8), Inputs { base_fee: 8, ..inputs() })) };
