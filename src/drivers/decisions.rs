@@ -47,6 +47,7 @@ const DEEPEST: u64 = WINDOW as u64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Court<'a, B> {
     pub(super) session: &'a Session,
+    pub(super) operators: &'a Operators,
     pub(super) blocks: &'a B,
     pub(super) ledger: &'a Ledger,
 }
@@ -59,7 +60,7 @@ impl<B> Court<'_, B> {
     /// Where realised profit is read.
     fn books(&self) -> Books {
         let settings = self.session.engine().settings();
-        Books { executor: settings.executor, profit_token: settings.weth }
+        Books { executor: settings.executor, profit_token: settings.weth, operators: self.operators.addresses() }
     }
 }
 
@@ -118,8 +119,7 @@ impl Decisions {
         if let Err(error) = self.lineage.follow(head, floor, fetch).await {
             tracing::warn!(%error, "the way to the head is not known yet; what it decides waits");
         }
-        let (gone, stands): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.settled).into_iter().partition(|settled| self.lineage.lacks(settled.on) == Some(true));
+        let (gone, stands): (Vec<_>, Vec<_>) = std::mem::take(&mut self.settled).into_iter().partition(|settled| self.lineage.lacks(settled.on) == Some(true));
         self.settled = stands;
         let mut gone = gone.into_iter();
         while let Some(settled) = gone.next() {
@@ -154,7 +154,7 @@ impl Decisions {
 
     /// Decides what is due.
     pub(super) async fn decide<B: BlockSource>(&mut self, court: &Court<'_, B>) -> Result<(), SinkError> {
-        let head = court.head();
+        let (head, books) = (court.head(), court.books());
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight).into_iter().partition(|bundle| bundle.sent.bundle.target_block <= head);
         self.in_flight = later;
         let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
@@ -168,7 +168,7 @@ impl Decisions {
                 }));
             }
             let row = match blocks.get(&number) {
-                Some(Some(block)) => bundle.sent.decide(block, court.books()),
+                Some(Some(block)) => bundle.sent.decide(block, &books),
                 _ if head > number.saturating_add(DEEPEST) => {
                     tracing::error!(bundle = %bundle.sent.bundle.bundle_hash, block = number, "a target block could not be read; its bundle counts as missed");
                     bundle.sent.abandoned()

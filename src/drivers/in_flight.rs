@@ -6,8 +6,8 @@ use crate::{
     executor,
     fork::SimTx,
     ledger::{
-        BlockRef, BundleRow, Explanation, Inputs, JobRow, JournaledBundle, Outcome as LedgerOutcome, OutcomeRow, ProofEnd, ProofRow, Realised as LedgerRealised,
-        RecordId,
+        BlockRef, BundleRow, Explanation, Inputs, JobRow, JournaledBundle, Outcome as LedgerOutcome, OutcomeRow, ProofEnd, ProofRow,
+        Realised as LedgerRealised, RecordId,
     },
     plan::{Action, Resource, Target, Trigger},
     protocols::Protocol,
@@ -85,14 +85,14 @@ impl SentBundle {
     }
 
     /// How it ended by a block at its target height.
-    pub(super) fn decide(&self, block: &IncludedBlock, books: Books) -> OutcomeRow {
+    pub(super) fn decide(&self, block: &IncludedBlock, books: &Books) -> OutcomeRow {
         let ours: Vec<B256> = self.bundle.txs.iter().filter(|tx| tx.ours).map(|tx| tx.hash).collect();
         let winner = self.winners.iter().flatten().cloned().collect();
         let whole = Watch { target_block: self.bundle.target_block, ours: ours.clone(), winner };
-        let outcome = ledger_outcome(&decide(&whole, block), block, &ours, self.bundle.builder_payment_wei, books);
+        let outcome = ledger_outcome(&books.judge(&whole, block), block, &ours, self.bundle.builder_payment_wei, books);
         let proofs = self.bundle.jobs.iter().zip(&self.winners).map(|(job, winner)| {
             let watch = Watch { target_block: whole.target_block, ours: job.txs.clone(), winner: winner.clone() };
-            let (end, detail) = proof(&decide(&watch, block));
+            let (end, detail) = proof(&books.judge(&watch, block));
             self.proof(job, end, detail)
         });
         OutcomeRow { outcome, on: Some(BlockRef { number: block.head.number, hash: block.head.hash }), proofs: proofs.collect(), at_ms: now_ms() }
@@ -158,7 +158,7 @@ fn signed(amount: U256) -> I256 {
 }
 
 /// How the ledger says what a block says.
-fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B256], payment: U256, books: Books) -> LedgerOutcome {
+fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B256], payment: U256, books: &Books) -> LedgerOutcome {
     let included: Vec<&IncludedTx> = block.txs.iter().filter(|tx| ours.contains(&tx.hash)).collect();
     match decided {
         // Of a bundle that was taken apart, what did land has landed; that it is less than predicted raises the alarm.
@@ -190,15 +190,26 @@ fn ledger_outcome(decided: &Outcome, block: &IncludedBlock, ours: &[B256], payme
     }
 }
 
-/// Where profit is read from receipts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where profit is read from receipts, and who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Books {
     pub(super) executor: Address,
     pub(super) profit_token: Address,
+    pub(super) operators: Vec<Address>,
+}
+
+impl Books {
+    /// What a block says of a bundle. A race that another of our own operators won is none: the bundle was only not needed.
+    fn judge(&self, watch: &Watch, block: &IncludedBlock) -> Outcome {
+        match decide(watch, block) {
+            Outcome::Lost { block, to, .. } if self.operators.contains(&to) => Outcome::Missed { block },
+            outcome => outcome,
+        }
+    }
 }
 
 /// What one transaction brought after gas: the gain that the executor itself logged, which leaves donations out.
-fn realised(tx: &IncludedTx, books: Books) -> I256 {
+fn realised(tx: &IncludedTx, books: &Books) -> I256 {
     let logged = tx.logs.iter().filter_map(|log| executor::decode_gained_log(books.executor, log));
     let gain = logged.filter(|gained| gained.token == books.profit_token).fold(U256::ZERO, |sum, gained| sum.saturating_add(gained.amount));
     let gas = U256::from(tx.gas_used).saturating_mul(U256::from(tx.effective_gas_price));

@@ -81,14 +81,14 @@ impl LiveSink {
     /// # Errors
     /// When the ledger can't be read or written.
     pub async fn recover(&mut self, session: &Session) -> Result<(), SinkError> {
-        let court = Court { session, blocks: &self.blocks, ledger: self.records.ledger() };
+        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
         self.decisions.recover(&court).await.map_err(|error| failed("reading the journal", &error))?;
         self.follow(session).await
     }
 
     /// Follows the session to its head: what a dropped block decided is open again, what is due is decided, operators are read.
     async fn follow(&mut self, session: &Session) -> Result<(), SinkError> {
-        let court = Court { session, blocks: &self.blocks, ledger: self.records.ledger() };
+        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
         self.decisions.take_back(&court).await.map_err(|error| failed("taking back outcomes", &error))?;
         self.decisions.decide(&court).await?;
         self.sync_operators(session).await?;

@@ -4,8 +4,7 @@ use super::{
     error::LedgerError,
     explain::{Explanation, explain_difference},
     rows::{
-        BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, OutcomeRow, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow,
-        TriggerRow,
+        BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, OutcomeRow, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow, TriggerRow,
     },
     text::{address, hash, hashes, inputs, int, parse, target},
 };

@@ -202,10 +202,7 @@ async fn a_decision_is_taken_back_and_made_again_and_nothing_is_forgotten() {
     let direct = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
     let name = |text: &str| Some(text.to_owned());
     let landed = || "landed".to_owned();
-    assert_eq!(
-        rows_of(&direct, id),
-        [(landed(), None, false), ("undone".to_owned(), name("landed"), false), (landed(), name("undone"), true)]
-    );
+    assert_eq!(rows_of(&direct, id), [(landed(), None, false), ("undone".to_owned(), name("landed"), false), (landed(), name("undone"), true)]);
     assert_eq!(rows_of(&direct, other), [("missed".to_owned(), None, true)]);
     let reason: String = direct.query_row("SELECT reason FROM outcomes WHERE outcome = 'undone'", [], |row| row.get(0)).unwrap();
     assert_eq!(reason, "reorg");
