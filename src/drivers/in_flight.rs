@@ -2,7 +2,7 @@
 
 use super::records::now_ms;
 use crate::{
-    engine::{Batch, BatchShape},
+    engine::{Batch, Candidate},
     executor,
     fork::SimTx,
     ledger::{
@@ -132,13 +132,12 @@ impl SentBundle {
 
 /// What a batch tries, by the hashes of its signed transactions.
 pub(super) fn jobs(batch: &Batch, ours: &[B256]) -> Vec<JobRow> {
-    let job = |(place, candidate): (usize, &crate::engine::Candidate)| {
+    let job = |candidate: &Candidate| {
         let opportunity = &candidate.opportunity;
-        // In a chain each job has a transaction of its own, in a merged bundle they share one.
-        let txs = if batch.shape == BatchShape::Merged { ours.to_vec() } else { ours.get(place).copied().into_iter().collect() };
+        let txs = ours.get(candidate.tx).copied().into_iter().collect();
         JobRow { target: opportunity.target.clone(), action: opportunity.action, txs, locks: opportunity.locks.clone() }
     };
-    batch.candidates.iter().enumerate().map(job).collect()
+    batch.candidates.iter().map(job).collect()
 }
 
 /// The logs of anybody's action on a target; none where its protocol is not configured any more.
