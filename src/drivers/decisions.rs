@@ -53,7 +53,7 @@ pub(super) struct Court<'a, B> {
 }
 
 impl<B> Court<'_, B> {
-    fn head(&self) -> u64 {
+    const fn head(&self) -> u64 {
         self.session.head().number
     }
 
