@@ -88,6 +88,18 @@ impl Book {
         }
     }
 
+    /// Whether something is in the book already. What it says of it is then kept right by state diffs, whatever the logs did.
+    #[must_use]
+    pub fn knows(&self, protocol: usize, found: &Found) -> bool {
+        match found {
+            Found::Market(market) => self.shelves.contains_key(&MarketRef { protocol, market: *market }),
+            Found::Target(market, key) => {
+                let market = MarketRef { protocol, market: *market };
+                self.unread.targets.contains(&(market, *key)) || self.shelves.get(&market).is_some_and(|shelf| shelf.get(key).is_some())
+            }
+        }
+    }
+
     /// Notes what a state diff made stale, to be read at the next refresh.
     pub fn changed(&mut self, diff: &StateDiff) {
         let stale = self.index.stale(diff);

@@ -37,7 +37,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     };
     print::note(format!("block {head}: {markets} markets, {targets} targets in debt"));
     let printing = tokio::spawn(print_events(happened, None, args.json));
-    let sink = if args.follow { searcher.follow(stop).await } else { searcher.once().await }.map_err(Failure::from_error)?;
+    let sink =
+        if args.follow { searcher.follow(stop).await.map(|searcher| searcher.into_parts().1) } else { searcher.once().await }.map_err(Failure::from_error)?;
     printing.await.map_err(Failure::from_error)?;
     print::note(format!("{} bundles would have been sent, for {} ether", sink.batches, print::ether(sink.profit_wei)));
     Ok(())

@@ -108,8 +108,17 @@ impl Devnet {
         let mut config = self.chain.config().clone();
         config.front.port = 0;
         config.block_every = None;
+        config.state = None;
         let chain = Chain::fork(config, self.chain.node().url()).await?;
         Ok(Self { chain, contracts: self.contracts.clone(), fx: self.fx.clone(), transmitter: self.transmitter.clone(), rival: self.rival.clone() })
+    }
+
+    /// Ends the node and starts it again from its state file, as [`Chain::restart_node`] does it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn restart_node(&mut self) -> Result<(), DevnetError> {
+        self.chain.restart_node().await
     }
 
     /// What is deployed.

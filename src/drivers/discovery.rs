@@ -261,6 +261,11 @@ impl Discovery {
             self.anchor = None;
         }
         self.catch_up(node, head, checkpoints, &Quiet).await?;
+        // Ranges are read by height: a node that took another branch meanwhile told of that one.
+        if node.head_by_number(head.number).await?.is_none_or(|known| known.hash != head.hash) {
+            let detail = format!("block {} is not {} any more", head.number, head.hash);
+            return Err(ChainError::Inconsistent { call: "eth_getLogs", detail }.into());
+        }
         Ok(self.found())
     }
 }

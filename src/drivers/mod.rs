@@ -7,11 +7,13 @@
 //! ```
 
 pub mod assemble;
+mod decisions;
 pub mod deploy;
 pub mod discovery;
 pub mod dropped;
 pub mod dry_run;
 mod in_flight;
+mod lineage;
 pub mod live;
 pub mod mempool;
 mod needs;

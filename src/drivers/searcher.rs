@@ -238,11 +238,17 @@ impl<S: Sink> Searcher<S> {
         Ok(outcome?)
     }
 
-    /// Follows the chain until told to stop.
+    /// The session as it stands, and what takes the batches; everything else ends.
+    #[must_use]
+    pub fn into_parts(self) -> (Session, S) {
+        (self.session, self.sink)
+    }
+
+    /// Follows the chain until told to stop. Gives the searcher as it stands then.
     ///
     /// # Errors
     /// When the streams end for good, or the sink fails.
-    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<S, SearchError> {
+    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<Self, SearchError> {
         let node = Arc::clone(self.session.node());
         let mut heads = HeadStream::start(Arc::clone(&node));
         let engine = &self.session.config().engine;
@@ -271,7 +277,7 @@ impl<S: Sink> Searcher<S> {
             }
             tokio::select! {
                 biased;
-                () = told(&mut stop) => return Ok(self.sink),
+                () = told(&mut stop) => return Ok(self),
                 () = tokio::time::sleep(RETRY_HEAD), if self.retry.is_some() => {
                     if let Some(event) = self.retry.take() {
                         self.head(event, &mut heads).await?;

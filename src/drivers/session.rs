@@ -23,7 +23,7 @@ use crate::{
         View,
     },
     plan::{Resource, TargetKey, Trigger},
-    protocols::Protocol,
+    protocols::{Found, Protocol},
     venues::VenueError,
 };
 use alloy::{
@@ -292,7 +292,7 @@ impl Session {
                     // A log that contradicts the replay: the chain is right.
                     tracing::warn!(%error, "replaying the logs again");
                     let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-                    found.into_iter().for_each(|found| self.book.write().found(place, found));
+                    note_new(&mut self.book.write(), place, found);
                 }
             }
         }
@@ -311,7 +311,7 @@ impl Session {
         let writers = self.changed(&diff, &txs);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
             let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-            found.into_iter().for_each(|found| self.book.write().found(place, found));
+            note_new(&mut self.book.write(), place, found);
         }
         self.settle(&diff, writers).await
     }
@@ -412,6 +412,16 @@ impl Session {
     pub async fn trace(&self, txs: Vec<SimTx>) -> Result<String, SessionError> {
         let (view, block) = (self.view(), self.target_block());
         Ok(tokio::task::spawn_blocking(move || view.trace(&block, &txs)).await??)
+    }
+}
+
+/// What a replay found again is known and right already: the fork's diff made stale what is different on this branch, and what exists only on the
+/// other one reads as closed. Only what the book does not have is read.
+fn note_new(book: &mut Book, protocol: usize, found: Vec<Found>) {
+    for found in found {
+        if !book.knows(protocol, &found) {
+            book.found(protocol, found);
+        }
     }
 }
 
