@@ -23,6 +23,7 @@ mod recorder;
 mod replay;
 mod roll;
 mod runner;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -42,5 +43,6 @@ pub use prestate::{GivenAccount, GivenState};
 pub use reader::RequestLimits;
 pub use replay::{BlockExecution, TxExecution};
 pub use roll::{Changes, NewValue, Roller};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use store::Store;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};

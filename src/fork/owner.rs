@@ -9,8 +9,8 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
-    node::{MissBackend, MissThread, timed},
+    Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, Snapshot, StateDiff, View,
+    node::{MissBackend, MissThread, no_node, timed},
     reader::{AccountRead, NodeReader},
     roll::{Reread, apply, read_again},
     store::Store,
@@ -76,6 +76,14 @@ impl Fork {
         })
     }
 
+    /// A fork at a snapshot's block, without a node: it stays there, and what the snapshot lacks is [`ForkError::NotStored`].
+    pub fn from_snapshot(snapshot: &Snapshot, options: ForkOptions) -> Result<Self, ForkError> {
+        let nobody = RootProvider::<AnyNetwork>::new(no_node());
+        let fork = Self::start(&DynProvider::new(nobody), snapshot.head().clone(), options)?;
+        *fork.current.write() = Arc::new(Generation::new(snapshot.head().clone(), snapshot.state().clone(), None));
+        Ok(fork)
+    }
+
     /// Ways to roll that are tried before re-reading, the preferred one first.
     #[must_use]
     pub fn with_rollers(mut self, preferred: Vec<Arc<dyn Roller>>) -> Self {
@@ -103,6 +111,9 @@ impl Fork {
         let current = self.current.read().clone();
         if current.head().hash == head.hash {
             return Ok((View::new(current), StateDiff::default()));
+        }
+        if !current.has_node() {
+            return Err(ForkError::NoNode);
         }
         let rolled = self.next(&current, &history, head).await;
         let (next, diff) = rolled.inspect_err(|_| current.supersede(false))?;
@@ -149,6 +160,7 @@ impl Fork {
     }
 
     /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
+    /// Without a node nothing is read: each that is missing is an error where it is needed.
     pub async fn prefetch(&self, wanted: &ReadSet) -> Result<(), ForkError> {
         let generation = self.current.read().clone();
         let mut accounts = AddressSet::default();
@@ -168,6 +180,9 @@ impl Fork {
     /// Reads what a call will probably touch, by the node's access list for it. A node without access lists is no error:
     /// then only the callee is read.
     pub async fn prefetch_call(&self, call: &Call) -> Result<(), ForkError> {
+        if !self.current.read().has_node() {
+            return Ok(());
+        }
         let request = json!({ "from": call.from, "to": call.to, "input": call.input, "gas": U64::from(call.gas_limit) });
         let list = self.reader.access_list(self.head().hash, &request).await?;
         let mut wanted = ReadSet::default();
@@ -189,7 +204,7 @@ impl Fork {
         let _rolling = self.history.lock().await;
         let current = self.current.read().clone();
         let known = current.known();
-        if known.account_count().saturating_add(known.slot_count()) <= most {
+        if !current.has_node() || known.account_count().saturating_add(known.slot_count()) <= most {
             return;
         }
         // What its views still miss would be in no diff.
@@ -220,6 +235,9 @@ impl Fork {
     }
 
     async fn fetch(&self, generation: &Generation, slots: Vec<(Address, U256)>, accounts: Vec<Address>) -> Result<(), ForkError> {
+        if !generation.has_node() {
+            return Ok(());
+        }
         let at = generation.head().hash;
         let wanted = accounts.iter().map(|address| (*address, None)).collect::<Vec<_>>();
         let (values, reads) = futures::future::try_join(self.reader.slots(at, &slots), self.reader.accounts(at, &wanted)).await?;
