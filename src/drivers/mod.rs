@@ -18,5 +18,7 @@ pub mod records;
 pub mod report;
 pub mod searcher;
 pub mod session;
+pub mod snapshot;
+pub mod source;
 pub mod start;
 pub use in_flight::Decided;

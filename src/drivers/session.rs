@@ -9,13 +9,15 @@ use super::{
     assemble::{self, Injected},
     discovery::{Checkpoints, DiscoverError, Discovery, Progress},
     policy::ConfiguredPolicy,
+    snapshot,
+    source::Source,
 };
 use crate::{
     book::{Book, MarketRef, Refreshed},
     chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, SimTx, StateDiff, TargetBlock, View},
+    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, SimTx, Snapshot, StateDiff, TargetBlock, View},
     plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,
@@ -23,7 +25,6 @@ use crate::{
 use alloy::{
     consensus::Transaction,
     primitives::{Address, map::HashMap},
-    providers::Provider,
 };
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
@@ -54,6 +55,7 @@ impl SessionError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Chain(error) | Self::Discover(DiscoverError::Chain(error)) => !matches!(error.advice(), Advice::Stop),
+            Self::Fork(ForkError::NoNode) => false,
             Self::Fork(_) | Self::Venues(VenueError::Fork(_)) => true,
             Self::Discover(_) | Self::Venues(VenueError::Refused(_)) | Self::Worker(_) => false,
         }
@@ -109,7 +111,7 @@ pub struct HeadReport {
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
-    node: Arc<Node>,
+    source: Source,
     rules: ChainRules,
     fork: Fork,
     book: Arc<RwLock<Book>>,
@@ -133,7 +135,7 @@ impl Session {
     /// When node, logs or venues can't be read. A single market that can't be read is no error.
     pub async fn start(
         config: Arc<Config>,
-        node: Arc<Node>,
+        source: Source,
         head: Head,
         executing: Executing,
         policy: ConfiguredPolicy,
@@ -143,12 +145,12 @@ impl Session {
         let rules = assemble::chain_rules(&config);
         let limits = RequestLimits { batch: config.node.max_batch, ..RequestLimits::default() };
         let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
-        let fork = Fork::start(&node.provider().erased(), head.clone(), options)?;
+        let fork = source.fork(head.clone(), options)?;
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());
         let mut discoveries = Vec::with_capacity(protocols.len());
         for (place, protocol) in protocols.iter().enumerate() {
-            let discovery = Discovery::start(Arc::clone(protocol), &node, &head, checkpoints.as_ref(), progress).await?;
+            let discovery = source.discover(Arc::clone(protocol), &head, checkpoints.as_ref(), progress).await?;
             discovery.found().into_iter().for_each(|found| book.found(place, found));
             discoveries.push(discovery);
         }
@@ -156,7 +158,7 @@ impl Session {
         let book = Arc::new(RwLock::new(book));
         let mut session = Self {
             config,
-            node,
+            source,
             rules,
             fork,
             book,
@@ -181,9 +183,34 @@ impl Session {
     }
 
     /// The node.
-    #[must_use]
-    pub const fn node(&self) -> &Arc<Node> {
-        &self.node
+    ///
+    /// # Errors
+    /// With a snapshot, which is one block: there is no next head.
+    pub fn node(&self) -> Result<&Arc<Node>, SessionError> {
+        Ok(self.source.node()?)
+    }
+
+    /// All that was read so far, and what the logs said.
+    ///
+    /// # Errors
+    /// When a protocol's replay can't be written down.
+    pub fn snapshot(&self) -> Result<Snapshot, SessionError> {
+        let book = self.book.read();
+        let mut found = Vec::with_capacity(self.discoveries.len());
+        for (place, discovery) in self.discoveries.iter().enumerate() {
+            let (protocol, replay) = discovery.save()?;
+            let markets = book.markets().filter(|(market, _)| market.protocol == place).map(|(market, _)| market.market.0).collect();
+            found.push((protocol, replay, markets));
+        }
+        Ok(Snapshot::of(self.config.chain.id, self.fork.view().generation(), snapshot::sections(found)))
+    }
+
+    /// Reads facets in few requests.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn warm(&self, wanted: &ReadSet) -> Result<(), SessionError> {
+        Ok(self.fork.prefetch(wanted).await?)
     }
 
     /// The configuration.
@@ -236,10 +263,11 @@ impl Session {
         if self.behind {
             return self.jump(head).await;
         }
+        let node = Arc::clone(self.node()?);
         self.behind = true;
         let mut logs = Vec::with_capacity(self.discoveries.len());
         for discovery in &self.discoveries {
-            logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
+            logs.push(node.logs_of_block(head.hash, discovery.query()).await?);
         }
         let (_, diff) = self.fork.roll(head).await?;
         self.head = head.clone();
@@ -250,7 +278,7 @@ impl Session {
                 Err(error) => {
                     // A log that contradicts the replay: the chain is right.
                     tracing::warn!(%error, "replaying the logs again");
-                    let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
+                    let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
                     found.into_iter().for_each(|found| self.book.write().found(place, found));
                 }
             }
@@ -263,12 +291,13 @@ impl Session {
     /// # Errors
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        let node = Arc::clone(self.node()?);
         self.behind = true;
         let (_, diff) = self.fork.roll(head).await?;
         self.head = head.clone();
         self.book.write().changed(&diff);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
-            let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
+            let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
             found.into_iter().for_each(|found| self.book.write().found(place, found));
         }
         self.settle(&diff).await

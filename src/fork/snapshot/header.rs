@@ -64,7 +64,9 @@ impl Header {
     /// The header of a whole and undamaged file, and the packed content.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), SnapshotError> {
         let mut fields = Fields { all: bytes, rest: bytes };
-        if let Some((begin, magic)) = bytes.iter().zip(MAGIC).position(|(byte, magic)| *byte != magic).map(|_| (bytes.get(..MAGIC.len()).unwrap_or(bytes), MAGIC)) {
+        if let Some((begin, magic)) =
+            bytes.iter().zip(MAGIC).position(|(byte, magic)| *byte != magic).map(|_| (bytes.get(..MAGIC.len()).unwrap_or(bytes), MAGIC))
+        {
             return Err(SnapshotError::NotASnapshot { found: hex::encode(begin), expected: hex::encode(magic) });
         }
         fields.take::<8>()?;
