@@ -48,7 +48,7 @@ impl Source {
     }
 
     /// The node, for what goes on from the session's first block.
-    pub(super) fn node(&self) -> Result<&Arc<Node>, ForkError> {
+    pub(super) const fn node(&self) -> Result<&Arc<Node>, ForkError> {
         match self {
             Self::Node(node) => Ok(node),
             Self::Snapshot(_) => Err(ForkError::NoNode),

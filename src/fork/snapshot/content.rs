@@ -19,7 +19,7 @@ const MOST_SLOTS: u64 = 4_000_000;
 /// Most different codes.
 const MOST_CODES: u64 = 65_536;
 /// Most bytes of one code; the chain's own limit is 24,576, and may be raised.
-pub(in super::super) const MOST_CODE: u64 = 1 << 20;
+const MOST_CODE: u64 = 1 << 20;
 /// Most hashes of blocks: what BLOCKHASH and the history contract reach.
 const MOST_HASHES: u64 = 8_192;
 /// Most sections.

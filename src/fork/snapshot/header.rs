@@ -5,9 +5,9 @@ use crate::chain::Head;
 use alloy::primitives::{Address, B256, Keccak256, hex};
 
 /// A byte that no text begins with, a name, and a line end that tells a file that was converted as text.
-pub(in super::super) const MAGIC: [u8; 8] = *b"\x89HARSNP\n";
+const MAGIC: [u8; 8] = *b"\x89HARSNP\n";
 /// Bytes from the magic to the checksum's end: magic, version, chain, head, two lengths, checksum.
-pub(in super::super) const LENGTH: usize = 8 + 4 + 8 + (7 * 8 + 4 * 32 + 20) + 2 * 8 + 32;
+const LENGTH: usize = 8 + 4 + 8 + (7 * 8 + 4 * 32 + 20) + 2 * 8 + 32;
 
 /// The plain part.
 #[derive(Clone, Debug)]
@@ -64,10 +64,9 @@ impl Header {
     /// The header of a whole and undamaged file, and the packed content.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), SnapshotError> {
         let mut fields = Fields { all: bytes, rest: bytes };
-        if let Some((begin, magic)) =
-            bytes.iter().zip(MAGIC).position(|(byte, magic)| *byte != magic).map(|_| (bytes.get(..MAGIC.len()).unwrap_or(bytes), MAGIC))
-        {
-            return Err(SnapshotError::NotASnapshot { found: hex::encode(begin), expected: hex::encode(magic) });
+        if bytes.iter().zip(MAGIC).any(|(byte, magic)| *byte != magic) {
+            let begin = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+            return Err(SnapshotError::NotASnapshot { found: hex::encode(begin), expected: hex::encode(MAGIC) });
         }
         fields.take::<8>()?;
         let version = u32::from_be_bytes(fields.take()?);
@@ -110,7 +109,7 @@ impl Header {
 }
 
 /// Keccak-256 over all but itself.
-pub(in super::super) fn checksum(before: &[u8], packed: &[u8]) -> B256 {
+fn checksum(before: &[u8], packed: &[u8]) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(before);
     hasher.update(packed);
