@@ -23,6 +23,8 @@ pub mod records;
 pub mod report;
 pub mod searcher;
 pub mod session;
+pub mod snapshot;
+pub mod source;
 pub mod start;
 pub mod writers;
 pub use in_flight::Decided;

@@ -249,7 +249,7 @@ impl<S: Sink> Searcher<S> {
     /// # Errors
     /// When the streams end for good, or the sink fails.
     pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<Self, SearchError> {
-        let node = Arc::clone(self.session.node());
+        let node = Arc::clone(self.session.node()?);
         let mut heads = HeadStream::start(Arc::clone(&node));
         let engine = &self.session.config().engine;
         let limits = PendingLimits { queue: engine.pending_queue, bytes: engine.pending_max_bytes };

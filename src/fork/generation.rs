@@ -75,6 +75,11 @@ impl Generation {
         self.superseded.store(superseded, Ordering::SeqCst);
     }
 
+    /// Whether what is missing can be asked of a node.
+    pub(super) const fn has_node(&self) -> bool {
+        self.backend.is_some()
+    }
+
     /// How many reads went to the node because they were missing.
     #[must_use]
     pub fn misses(&self) -> u64 {

@@ -4,6 +4,7 @@ mod assumption;
 mod layers;
 mod reads;
 mod rolls;
+mod snapshot;
 mod speed;
 mod trace;
 
