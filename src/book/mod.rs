@@ -116,10 +116,11 @@ impl Book {
     /// What transactions that changed this and logged that concern: the values that are stale after them, and the markets and
     /// targets that begin with them. Those can be asked on the overlay before they are mined.
     #[must_use]
-    pub fn concerned<'a>(&self, diff: &StateDiff, logs: impl Iterator<Item = &'a Log> + Clone) -> Stale {
+    pub fn concerned<'a>(&self, diff: &StateDiff, logs: impl Iterator<Item = &'a Log>) -> Stale {
+        let logs: Vec<&Log> = logs.collect();
         let mut stale = self.index.stale(diff);
         for (place, protocol) in self.protocols.iter().enumerate() {
-            for found in logs.clone().flat_map(|log| protocol.found_in(log)) {
+            for found in logs.iter().flat_map(|log| protocol.found_in(log)) {
                 match found {
                     Found::Market(market) => {
                         let market = MarketRef { protocol: place, market };

@@ -3,6 +3,7 @@
 mod assumption;
 mod layers;
 mod reads;
+mod replay;
 mod rolls;
 mod snapshot;
 mod speed;
