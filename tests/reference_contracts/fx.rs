@@ -207,9 +207,7 @@ impl<'a> Case<'a> {
             "PoolManager.rebalance(tick)" => {
                 send(chain, manager, &ILong::rebalance_0Call { pool, receiver, tick, maxFxUSD: amount("maxFxUSD"), maxStable: amount("maxStable") })
             }
-            "ShortPoolManager.rebalance(tick)" => {
-                send(chain, shorts, &IShort::rebalance_0Call { pool, receiver, tick, maxRawDebts: amount("maxRawDebts") })
-            }
+            "ShortPoolManager.rebalance(tick)" => send(chain, shorts, &IShort::rebalance_0Call { pool, receiver, tick, maxRawDebts: amount("maxRawDebts") }),
             "ShortPoolManager.rebalance(pool)" => send(chain, shorts, &IShort::rebalance_1Call { pool, receiver, maxRawDebts: amount("maxRawDebts") }),
             "ShortPoolManager.liquidate" => send(chain, shorts, &IShort::liquidateCall { pool, receiver, maxRawDebts: amount("maxRawDebts") }),
             "ShortPoolManager.redeemByCreditNote" => {

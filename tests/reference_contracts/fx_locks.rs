@@ -2,7 +2,7 @@
 
 use crate::{
     evm::{ADMIN, Chain, vectors},
-    fx_world::{CALLER, IBase, IPool, ISetUp, IShort, ILong, ONE, World},
+    fx_world::{CALLER, IBase, ILong, IPool, ISetUp, IShort, ONE, World},
 };
 use alloy::{
     primitives::{Address, Bytes, I256, U256, address},

@@ -163,7 +163,9 @@ impl World {
         let mut chain = Chain::new(NOW);
         let empty = ["FxUSD", "FxUSDBasePool", "PoolManager", "ShortPoolManager", "PoolConfiguration", "ReservePool"].map(|name| chain.deploy(name, &[]));
         let [fx_usd, base, manager, shorts, configuration, reserve] = empty;
-        let token = |chain: &mut Chain, name: &str, decimals: u8| chain.deploy("TestToken", &(name.to_owned(), name.to_owned(), U256::from(decimals)).abi_encode_params());
+        let token = |chain: &mut Chain, name: &str, decimals: u8| {
+            chain.deploy("TestToken", &(name.to_owned(), name.to_owned(), U256::from(decimals)).abi_encode_params())
+        };
         let usdc = token(&mut chain, "USDC", 6);
         let wbtc = token(&mut chain, "WBTC", 8);
         let st_eth = chain.set_up("StEth", &ISetUp::initialize_0Call {});
@@ -190,7 +192,8 @@ impl World {
         let common = [fx_usd, configuration, ADMIN, ADMIN, reserve];
         chain.must(ADMIN, manager, &ISetUp::initialize_9Call { _0: common, _1: base, _2: shorts, _3: usdc });
         chain.must(ADMIN, shorts, &ISetUp::initialize_8Call { _0: common, _1: manager });
-        for (contract, token, provider) in [(manager, wst_eth, rate), (manager, wbtc, Address::ZERO), (shorts, wst_eth, Address::ZERO), (shorts, wbtc, Address::ZERO)]
+        for (contract, token, provider) in
+            [(manager, wst_eth, rate), (manager, wbtc, Address::ZERO), (shorts, wst_eth, Address::ZERO), (shorts, wbtc, Address::ZERO)]
         {
             chain.must(ADMIN, contract, &ISetUp::updateTokenRateCall { _0: token, _1: provider });
         }
@@ -216,8 +219,7 @@ impl World {
         };
         let wst_eth = side(wst_eth, "fxETH", 18, 2_600, rate, 100_000_000_000_000);
         let wbtc = side(wbtc, "fxBTC", 8, 100_000, Address::ZERO, 1_000_000_000_000);
-        let mut world =
-            Self { chain, fx_usd, usdc, st_eth, base, manager, shorts, configuration, reserve, peg_pool, stable_feed, wst_eth, wbtc };
+        let mut world = Self { chain, fx_usd, usdc, st_eth, base, manager, shorts, configuration, reserve, peg_pool, stable_feed, wst_eth, wbtc };
         world.set_rate(ONE);
         world.chain.put(base, BASE_SHARES, ONE * million);
         world

@@ -5,8 +5,8 @@
 //! ```
 #![allow(clippy::panic, reason = "a case that fails says so")]
 
-//mod curve;
-//mod curve_world;
+mod curve;
+mod curve_world;
 mod evm;
 mod fx;
 mod fx_locks;
