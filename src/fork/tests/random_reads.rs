@@ -89,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..7).prop_map(Step::Word),
         1 => (0u8..2).prop_map(Step::BlockHash),
         1 => (0u8..6).prop_map(Step::Fixed),
-        1 => (0usize..3).prop_map(Step::Destroy),
+        1 => (0usize..2).prop_map(Step::Destroy),
         1 => Just(Step::Revert),
     ]
 }
@@ -164,7 +164,7 @@ fn program(level: usize, steps: &[Step]) -> Vec<u8> {
             Step::Destroy(heir) => {
                 // Nothing is returned: what was read before shows in the gas of memory.
                 code.extend([op::PUSH0, op::PUSH0, op::MLOAD, op::PUSH2, 0xff, 0xff, op::AND, op::MSTORE]);
-                code.extend([push([ABSENT, PLAIN, B][heir]), vec![op::SELFDESTRUCT]].concat());
+                code.extend([push([ABSENT, PLAIN][heir]), vec![op::SELFDESTRUCT]].concat());
                 return code;
             }
             Step::Revert => {
