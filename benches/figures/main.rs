@@ -13,6 +13,7 @@ mod figure;
 mod raw;
 mod scene;
 mod simulation;
+mod slow_wire;
 mod warm_head;
 
 use eyre::WrapErr;

@@ -8,6 +8,7 @@ use alloy::{
 use eyre::{OptionExt, ensure};
 use harrier::{
     book::{Book, MarketRef},
+    chain::Node,
     config::Config,
     devnet::{Devnet, DevnetConfig, SearcherFacts, Seed},
     drivers::{
@@ -29,8 +30,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// The market of the bundle: its collateral is sold in one swap.
 const MARKET: &str = "weth-usdc";
 
+/// Nobody watches how logs are read.
 #[derive(Debug)]
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl Progress for Quiet {
     fn at(&self, _protocol: &ProtocolId, _done: u64, _all: u64) {}
@@ -98,6 +100,11 @@ impl Scene {
     /// The devnet, to read from and not to change: all figures of a run share it.
     pub(crate) const fn devnet(&self) -> &Devnet {
         &self.devnet
+    }
+
+    /// The searcher's connection to it.
+    pub(crate) fn node(&self) -> &Node {
+        self.searcher.session().node()
     }
 
     /// A view of another fork with the executor in it.

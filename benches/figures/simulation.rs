@@ -10,11 +10,7 @@ use alloy::{
     providers::{Provider, ProviderBuilder},
 };
 use eyre::{OptionExt, ensure};
-use harrier::{
-    chain::Node,
-    config::Environment,
-    fork::{Facet, Fork, ForkOptions, Layer, ReadSet, View},
-};
+use harrier::fork::{Facet, Fork, ForkOptions, Layer, ReadSet, View};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -40,8 +36,12 @@ const TURN: Duration = Duration::from_millis(200);
 /// Such turns.
 const TURNS: u32 = 12;
 
-/// Runs two things in turns, the order changing with each round, and gives both medians.
-fn in_turns(rounds: u32, mut one: impl FnMut() -> eyre::Result<()>, mut other: impl FnMut() -> eyre::Result<()>) -> eyre::Result<(Duration, Duration)> {
+/// Runs two things in turns, the order changing with each round, and gives all times.
+fn all_in_turns(
+    rounds: u32,
+    mut one: impl FnMut() -> eyre::Result<()>,
+    mut other: impl FnMut() -> eyre::Result<()>,
+) -> eyre::Result<(Vec<Duration>, Vec<Duration>)> {
     let (mut ones, mut others) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         if round % 2 == 0 {
@@ -52,6 +52,12 @@ fn in_turns(rounds: u32, mut one: impl FnMut() -> eyre::Result<()>, mut other: i
             ones.push(timed(&mut one)?.0);
         }
     }
+    Ok((ones, others))
+}
+
+/// As [`all_in_turns`]; the medians.
+fn in_turns(rounds: u32, one: impl FnMut() -> eyre::Result<()>, other: impl FnMut() -> eyre::Result<()>) -> eyre::Result<(Duration, Duration)> {
+    let (ones, others) = all_in_turns(rounds, one, other)?;
     Ok((median(ones), median(others)))
 }
 
@@ -83,22 +89,12 @@ impl Figure for SimVsRaw<'_> {
     fn measure(&mut self) -> eyre::Result<Measured> {
         let tools = &self.tools;
         in_turns(WARM_UP, || tools.ours(), || tools.raw())?;
-        let (mut asked, mut round) = (Vec::new(), 0);
-        let ours_and_now_and_then_the_node = || {
-            // Outside of the measured runs of the two others.
-            round += 1;
-            if round % ASK_EVERY == 0 {
-                asked.push(timed(|| self.runtime.block_on(self.scene.ask(tools.request())))?.0);
-            }
-            Ok::<_, eyre::Report>(())
-        };
-        let mut ask = ours_and_now_and_then_the_node;
-        let (mut ours, mut raws) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS / 2 {
-            let (our, raw) = in_turns(2, || tools.ours(), || tools.raw())?;
-            ours.push(our);
-            raws.push(raw);
-            ask()?;
+        let (mut ours, mut raws, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS / ASK_EVERY {
+            let (our, raw) = all_in_turns(ASK_EVERY, || tools.ours(), || tools.raw())?;
+            ours.extend(our);
+            raws.extend(raw);
+            asked.push(timed(|| self.runtime.block_on(self.scene.ask(tools.request())))?.0);
         }
         let (ours, raw, asked) = (median(ours), median(raws), median(asked));
         let times_faster = Absolute { name: "eth_call_vs_sim".to_owned(), value: ratio(asked, ours), unit: "times faster", better: Better::Higher };
@@ -138,10 +134,8 @@ async fn filled(scene: &Scene, tools: &Tools<'_>, slots: usize) -> eyre::Result<
     let devnet = scene.devnet();
     let url = devnet.node().url();
     let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased();
-    let settings: harrier::config::NodeConfig = scene.node_config();
-    let node = Node::connect(&settings, devnet.chain_id(), &Environment::default()).await?;
     let head = devnet.head();
-    let parent = node.head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
+    let parent = scene.node().head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
     let fork = Fork::start(&provider, parent, ForkOptions::default())?;
     let view = scene.with_executor(fork.view());
     // Whatever comes of it there: it makes known what it reads.
