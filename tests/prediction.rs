@@ -125,7 +125,7 @@ fn assert_predicted(block: &TargetBlock, mined: &Head, rules: &ChainRules) {
         (block.number, block.timestamp, block.base_fee, block.gas_limit, block.excess_blob_gas, block.fee_recipient),
         (mined.number, mined.timestamp, mined.base_fee, mined.gas_limit, mined.excess_blob_gas, mined.fee_recipient)
     );
-    assert_eq!(block.hardfork, rules.hardfork_at(mined.timestamp));
+    assert_eq!(block.hardfork, rules.hardfork_at(mined.number, mined.timestamp));
 }
 
 /// Mines blocks of random fullness; the base fees that there were.
@@ -152,7 +152,7 @@ async fn run(scene: &Scene, dice: &mut Dice, blocks: u64, blob_blocks: std::ops:
             let receipt: serde_json::Value = scene.chain.node().call("eth_getTransactionReceipt", (hash,)).await.unwrap();
             let paid: U256 = serde_json::from_value(receipt["blobGasPrice"].clone()).unwrap();
             assert_eq!(report.head.blob_gas_used, 5 * 131_072);
-            assert_eq!(paid, U256::from(block.hardfork.blob_params().calc_blob_fee(block.excess_blob_gas)));
+            assert_eq!(paid, U256::from(block.hardfork.blob_params().unwrap().calc_blob_fee(block.excess_blob_gas)));
         }
     }
     base_fees

@@ -198,12 +198,13 @@ impl Book {
         self.shelves.values().map(Shelf::len).sum()
     }
 
-    /// The targets of a market that a reading puts beyond the boundary, those without an order included.
+    /// The targets of a market that a reading puts beyond the boundary, or names itself; those without an order included.
     #[must_use]
     pub fn beyond(&self, market: MarketRef, reading: &MarketReading) -> Vec<TargetKey> {
         let Some(shelf) = self.shelves.get(&market) else { return Vec::new() };
-        match reading.screen {
-            Screen::Ordered { boundary } => shelf.above(boundary),
+        match &reading.screen {
+            Screen::Ordered { boundary } => shelf.above(*boundary),
+            Screen::Listed(targets) => targets.clone(),
             Screen::OnStale => shelf.all(),
         }
     }

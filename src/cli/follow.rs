@@ -103,7 +103,7 @@ fn together(batch: &Batch) -> String {
     match batch.shape {
         BatchShape::Single => "alone".to_owned(),
         BatchShape::Merged => format!("{} in one transaction", batch.candidates.len()),
-        BatchShape::Chain => format!("{} transactions in one bundle", batch.candidates.len()),
+        BatchShape::Chain => format!("{} transactions in one bundle", batch.txs.len()),
     }
 }
 

@@ -7,6 +7,7 @@ mod devnet;
 mod dry_run;
 mod executor;
 mod follow;
+mod markets;
 mod positions;
 mod print;
 mod run;
@@ -31,6 +32,8 @@ enum Command {
     Run(run::Args),
     /// The same without sending: needs no keys and no deployed contract.
     DryRun(dry_run::Args),
+    /// Every market of every configured protocol: parameters, price, boundary, what is closed and why.
+    Markets(markets::Args),
     /// Known markets and positions, the riskiest first.
     Positions(positions::Args),
     /// Plan, size and simulate the liquidation of one target.
@@ -90,6 +93,7 @@ impl Cli {
         let result = match self.command {
             Command::Run(args) => run::run(args).await,
             Command::DryRun(args) => dry_run::run(args).await,
+            Command::Markets(args) => markets::run(args).await,
             Command::Positions(args) => positions::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Executor(args) => executor::run(args).await,

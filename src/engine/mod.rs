@@ -8,10 +8,12 @@
 //!
 //! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
 
+mod bundle;
 mod candidate;
 mod compose;
 mod pack;
 mod policy;
+mod room;
 mod screen;
 mod simulate;
 mod size;

@@ -4,7 +4,7 @@ use super::{Cancel, Engine, EngineError, MarketOn, Outcome, Refusal, Work};
 use crate::{
     book::{MarketRef, Stale},
     fork::{StateDiff, View},
-    plan::{MarketId, Opportunity, Skip, SkipReason, Target, TargetKey},
+    plan::{MarketId, Opportunity, ResourceScope, Skip, SkipReason, Target, TargetKey},
     protocols::{MarketReading, Protocol},
 };
 use std::{
@@ -88,7 +88,7 @@ fn ask(
             outcome.refuse(&opportunity, Skip::new(SkipReason::Dust, "the debt is below the configured minimum of its token"));
             continue;
         }
-        if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
+        if let Some(lock) = opportunity.locks.iter().find(|lock| lock.scope == ResourceScope::InFlight && work.locked.contains(lock)) {
             let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
             outcome.refuse(&opportunity, skip);
             continue;

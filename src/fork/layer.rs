@@ -61,6 +61,7 @@ impl Layer {
     /// without code, only the balance is taken: nothing of the assumption stays behind.
     pub(super) fn from_evm(state: EvmState, assumed: Option<Address>) -> Self {
         let mut layer = Self::default();
+        layer.accounts.reserve(state.len());
         for (address, account) in state {
             if !account.is_touched() {
                 continue;
@@ -71,12 +72,9 @@ impl Layer {
             }
             // Destroyed by the last transaction that touched it. A destroyed account that a later transaction touched
             // again has lost this flag and holds what came after.
-            let (info, storage) = if account.is_selfdestructed_locally() {
-                (AccountInfo::default(), Default::default())
-            } else {
-                (account.info.clone(), account.storage.clone())
-            };
             let storage_cleared = account.is_created() || account.is_selfdestructed();
+            let (info, storage) =
+                if account.is_selfdestructed_locally() { (AccountInfo::default(), Default::default()) } else { (account.info, account.storage) };
             if let Some(code) = info.code.filter(|_| info.code_hash != KECCAK256_EMPTY) {
                 layer.code.insert(info.code_hash, code);
             }

@@ -1,6 +1,12 @@
 //! A generation with layers on top: what everything reads, and where everything is executed.
 
-use super::{Facet, ForkError, Generation, ReadSet, StateDiff, TargetBlock, facet::Change, layer::Layer, runner, trace};
+use super::{
+    BlockExecution, Facet, ForkError, Generation, MinedBlock, ReadSet, StateDiff, TargetBlock,
+    facet::Change,
+    layer::Layer,
+    replay::{self, Extent},
+    runner, trace,
+};
 use crate::chain::Head;
 use alloy::{
     consensus::{TxEnvelope, transaction::Recovered},
@@ -205,6 +211,17 @@ impl View {
         runner::execute_recorded(self, block, txs, reads)
     }
 
+    /// Executes a mined block again on its parent's state: with its real fee recipient, system calls, withdrawals and block
+    /// reward. Nothing is compared with the header; [`BlockExecution::check`] does that.
+    pub fn execute_block(&self, block: &MinedBlock) -> Result<BlockExecution, ForkError> {
+        replay::execute(self, block, Extent::Whole)
+    }
+
+    /// As [`View::execute_block`], up to and without the transaction at `place`: the state that this one ran on.
+    pub fn execute_before(&self, block: &MinedBlock, place: usize) -> Result<BlockExecution, ForkError> {
+        replay::execute(self, block, Extent::Before(place))
+    }
+
     /// The call tree of the last of these transactions, run as by [`View::execute`] behind the others: one line a call with
     /// its gas, one a log, and how each call ended. It is for people and about a tenth slower; empty without a transaction.
     pub fn trace(&self, block: &TargetBlock, txs: &[SimTx]) -> Result<String, ForkError> {
@@ -298,7 +315,7 @@ impl View {
     }
 
     /// The slots of an account that are known and not zero.
-    fn known_slots_of(&self, address: Address) -> Vec<(U256, U256)> {
+    pub(super) fn known_slots_of(&self, address: Address) -> Vec<(U256, U256)> {
         let mut slots = std::collections::HashMap::<U256, U256>::new();
         for change in self.layers().filter_map(|layer| layer.accounts.get(&address)) {
             for (slot, value) in &change.slots {

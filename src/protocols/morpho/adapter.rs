@@ -209,11 +209,25 @@ impl Protocol for Morpho {
                 screen: Screen::Ordered { boundary: own.boundary(self.min_shares(own.params.loan_token))? },
                 debt_token: own.params.loan_token,
                 collateral_token: own.params.collateral_token,
+                further_tokens: Vec::new(),
                 price: Some(own.price),
                 own: Arc::new(own),
             })
         });
         settled(reading, reader.reads)
+    }
+
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
+        let Ok(own) = own(market) else { return Vec::new() };
+        vec![
+            ("lltv", own.params.lltv.to_string()),
+            ("incentive", own.incentive.to_string()),
+            ("oracle", own.params.oracle.to_string()),
+            ("irm", own.params.irm.to_string()),
+            ("total_borrow_assets", own.state.total_borrow_assets.to_string()),
+            ("total_supply_assets", own.state.total_supply_assets.to_string()),
+            ("min_loan", own.min_loan.to_string()),
+        ]
     }
 
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
@@ -271,7 +285,7 @@ impl Protocol for Morpho {
             Err(skip) => return Ok(Err(skip)),
         };
         let position = self.position(view, own.id, account, &mut ReadSet::default())?;
-        Ok(own.liquidate(&position, size).map(|done| Terms { pays: done.repaid_assets, receives: done.seized_assets }).map_err(Skip::from))
+        Ok(own.liquidate(&position, size).map(|done| Terms::plain(done.repaid_assets, own.params.collateral_token, done.seized_assets)).map_err(Skip::from))
     }
 
     fn steps(
@@ -282,7 +296,7 @@ impl Protocol for Morpho {
         terms: &Terms,
         funding: Funding,
         convert: Vec<Step>,
-    ) -> Result<Vec<Vec<Step>>, Skip> {
+    ) -> Result<Vec<Step>, Skip> {
         let own = own(market)?;
         let borrower = account_of(opportunity.target.key)?;
         let size = liquidation_size(size)?;
@@ -306,7 +320,7 @@ impl Protocol for Morpho {
         };
         let mut steps = vec![Step::Liquidate(liquidation)];
         steps.extend(after);
-        Ok(vec![steps])
+        Ok(steps)
     }
 }
 
