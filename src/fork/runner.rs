@@ -170,7 +170,7 @@ pub(super) fn call(view: &View, block: &TargetBlock, call: &Call) -> Result<Call
 pub(super) fn call_recorded(view: &View, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
     view.warm(call);
     let mut recorder = Recorder::default();
-    recorder.note(Facet::Code(call.to));
+    recorder.note_callee(call.to);
     let assumed = Some(block.fee_recipient);
     let mut evm = context(view, assumed, block, call_config(block)).build_mainnet_with_inspector(recorder);
     let result = evm.inspect_one_tx(tx::message(call));
@@ -224,7 +224,7 @@ fn note_transaction(recorder: &mut Recorder, tx: &SimTx) {
         recorder.note(Facet::Env(EnvWord::BlobBaseFee));
     }
     if let Some(to) = tx.to() {
-        recorder.note(Facet::Code(to));
+        recorder.note_callee(to);
     }
     for signed in tx.authorization_list().unwrap_or_default() {
         recorder.note(Facet::Code(*signed.address()));

@@ -2,6 +2,7 @@
 
 mod assumption;
 mod layers;
+mod random_reads;
 mod reads;
 mod replay;
 mod rolls;
