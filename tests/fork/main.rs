@@ -4,5 +4,8 @@
 mod chain;
 mod code;
 mod equality;
+mod model;
 mod rolling;
+mod storm;
 mod trouble;
+mod world;
