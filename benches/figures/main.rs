@@ -12,8 +12,9 @@
 mod figure;
 mod others;
 mod pending;
-mod replay;
 mod raw;
+mod replay;
+mod rolling;
 mod scene;
 mod simulation;
 mod slow_wire;
@@ -21,8 +22,9 @@ mod warm_head;
 
 use eyre::WrapErr;
 use figure::{Better, Figure, Measured, Promise, entry};
-use scene::Scene;
 use others::{PendingCost, RollReplayReal};
+use rolling::RollRequests;
+use scene::Scene;
 use serde_json::{Map, Value};
 use simulation::{CacheGrowth, OverlayCost, SimVsRaw, Stores, TwoThreads};
 use std::{path::PathBuf, process::ExitCode};
@@ -117,6 +119,7 @@ fn main() -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     simulations(&runtime, &mut report)?;
     report.add("warm_head", || Ok(Box::new(WarmHead::set(&runtime)?)));
+    report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
     match RollReplayReal::find() {
         Some(figure) => report.add("roll_replay_real", || Ok(Box::new(figure))),
         None => println!("roll_replay_real is left out: there are no recorded blocks, HARRIER_REAL_DATA names their folder"),

@@ -52,15 +52,7 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self {
-            head,
-            store,
-            misses: Misses::default(),
-            backend,
-            most_misses: u64::MAX,
-            unlisted_is_absent: false,
-            superseded: AtomicBool::new(false),
-        }
+        Self { head, store, misses: Misses::default(), backend, most_misses: u64::MAX, unlisted_is_absent: false, superseded: AtomicBool::new(false) }
     }
 
     /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
