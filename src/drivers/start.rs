@@ -154,6 +154,7 @@ fn mempool(config: &Config) -> Mempool {
         per_sender: engine.pending_per_sender,
         per_block: engine.pending_per_block,
         samples: engine.pending_samples,
+        spread: Duration::from_secs(config.chain.slot_seconds),
         max_gas: engine.pending_max_gas,
         max_bytes: engine.pending_max_bytes,
         writers: WriterBounds { most: engine.writers, idle_heads: engine.writer_heads },
