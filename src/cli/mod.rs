@@ -10,6 +10,7 @@ mod follow;
 mod markets;
 mod positions;
 mod print;
+mod replay;
 mod run;
 mod setup;
 mod simulate;
@@ -38,6 +39,8 @@ enum Command {
     Positions(positions::Args),
     /// Plan, size and simulate the liquidation of one target.
     Simulate(simulate::Args),
+    /// Execute real blocks again on the state that was recorded with them.
+    Replay(replay::Args),
     /// Deploy or look at the executor contract.
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
@@ -96,6 +99,7 @@ impl Cli {
             Command::Markets(args) => markets::run(args).await,
             Command::Positions(args) => positions::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
             Command::Demo(args) => demo::run(args).await,

@@ -29,7 +29,8 @@ pub fn chain_rules(config: &Config) -> ChainRules {
     rules_of(&config.chain)
 }
 
-fn rules_of(chain: &ChainConfig) -> ChainRules {
+/// A chain description as the fork needs it.
+pub(super) fn rules_of(chain: &ChainConfig) -> ChainRules {
     let schedule = chain.hardforks.iter().map(|activation| (activation.timestamp, hardfork(activation.name))).collect();
     let first = chain.hardforks.first().map_or(Hardfork::Cancun, |activation| hardfork(activation.name));
     let rules = ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule);

@@ -28,6 +28,8 @@ pub struct Generation {
     store: Store,
     misses: Misses,
     backend: Option<MissBackend>,
+    /// An account that is not stored does not exist, as in a recorded state that lists all that exists.
+    unlisted_is_absent: bool,
     superseded: AtomicBool,
 }
 
@@ -48,7 +50,13 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend, superseded: AtomicBool::new(false) }
+        Self { head, store, misses: Misses::default(), backend, unlisted_is_absent: false, superseded: AtomicBool::new(false) }
+    }
+
+    /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
+    /// that is not stored is empty (and counted as a miss), a slot that is not stored is an error.
+    pub(super) fn recorded(head: Head, store: Store) -> Self {
+        Self { unlisted_is_absent: true, ..Self::new(head, store, None) }
     }
 
     /// The head that the state belongs to.
@@ -190,7 +198,12 @@ impl Generation {
 
     #[cold]
     fn miss_account(&self, address: Address) -> Result<AccountInfo, ForkError> {
-        let account = self.backend_for(|| format!("account {address}"))?.account(address)?;
+        let account = if self.unlisted_is_absent {
+            self.misses.asked.fetch_add(1, Ordering::Relaxed);
+            AccountInfo { code: Some(Bytecode::default()), ..AccountInfo::default() }
+        } else {
+            self.backend_for(|| format!("account {address}"))?.account(address)?
+        };
         self.learn_account(address, account.clone());
         Ok(account)
     }

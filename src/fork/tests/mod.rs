@@ -4,6 +4,7 @@ mod assumption;
 mod layers;
 mod random_reads;
 mod reads;
+mod replay;
 mod rolls;
 mod speed;
 mod trace;
