@@ -107,6 +107,12 @@ impl Config {
         }
     }
 
+    /// How the fork goes from head to head: what is said of the node, else what is said of the chain.
+    #[must_use]
+    pub const fn roll(&self) -> Roll {
+        if matches!(self.node.roll, Roll::Auto) { self.chain.roll } else { self.node.roll }
+    }
+
     /// Reads every section, also behind mistakes; none when something that must be there is not.
     fn read(table: &Table, mistakes: &Mistakes) -> Option<Self> {
         let mut root = Section::root(table, mistakes);

@@ -1,6 +1,7 @@
 //! The sections that say where things are: node, executor, operators, tokens, protocols, venues, flash, ledger, log.
 
 use super::{
+    chain::Roll,
     mistake::Problem,
     reader::Section,
     secret::{KeyRef, UrlRef},
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub max_log_range: u64,
     /// How often the newest head is asked for, in milliseconds: the only source over HTTP, the check that a WebSocket is not silent.
     pub poll_ms: u64,
+    /// How the fork follows this node; `auto` leaves it to the chain's description.
+    pub roll: Roll,
 }
 
 impl NodeConfig {
@@ -55,6 +58,7 @@ impl NodeConfig {
             max_batch: section.number("max_batch", 100, 1..=10_000),
             max_log_range: section.number("max_log_range", 10_000, 1..=10_000_000),
             poll_ms: section.number("poll_ms", 1_000, 10..=60_000),
+            roll: section.or("roll", Roll::Auto),
         };
         section.finish();
         config

@@ -39,6 +39,25 @@ pub enum ForkError {
     /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
     #[error("the code with hash {0} is malformed")]
     MalformedCode(B256),
+    /// One way to roll can't tell what changed between two heads; another may.
+    #[error("rolling by {way}: {reason}")]
+    Roll {
+        /// The way.
+        way: &'static str,
+        /// What is wrong with what it learnt.
+        reason: String,
+    },
+    /// The node refuses a method: it has none of that name, or not for us.
+    #[error("the node refuses {method}: {reason}")]
+    Refused {
+        /// The method.
+        method: &'static str,
+        /// The node's words.
+        reason: String,
+    },
+    /// A run on a bounded generation missed more than it may.
+    #[error("more than {0} accounts and slots are missing")]
+    TooManyMisses(u64),
     /// A mined block lacks what its rules ask for.
     #[error("block {number} has no {missing}")]
     IncompleteBlock {
@@ -107,6 +126,9 @@ impl ForkError {
             | Self::NotStored { .. }
             | Self::MissingCode(_)
             | Self::MalformedCode(_)
+            | Self::Roll { .. }
+            | Self::Refused { .. }
+            | Self::TooManyMisses(_)
             | Self::IncompleteBlock { .. }
             | Self::ForeignTransaction { .. }
             | Self::NoSigner { .. }

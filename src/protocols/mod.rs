@@ -226,6 +226,12 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// A fresh replay of those logs.
     fn discoverer(&self) -> Box<dyn Discoverer>;
 
+    /// The markets and targets that a log is about, by the log alone: what a transaction that is not mined yet begins. A log that
+    /// does not decode is about nothing, and so is every log for a protocol whose logs don't name what they are about.
+    fn found_in(&self, _log: &Log) -> Vec<Found> {
+        Vec::new()
+    }
+
     /// Ways to pay, the preferred one first.
     fn funding(&self) -> &'static [Funding];
 

@@ -2,7 +2,7 @@
 
 use super::{
     Flavor, MorphoMarket, Position, abi,
-    discovery::{MorphoDiscoverer, topics},
+    discovery::{MorphoDiscoverer, found_in, topics},
     maths::{
         health::{Trigger, debt, trigger_price},
         order,
@@ -15,10 +15,10 @@ use super::{
 use crate::{
     fork::{Facet, ForkError, ReadSet, TargetBlock, View},
     plan::{Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey},
-    protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
+    protocols::{ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
 };
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, Bytes, Log, U256},
     sol_types::SolEvent,
 };
 use std::{
@@ -185,6 +185,10 @@ impl Protocol for Morpho {
 
     fn discoverer(&self) -> Box<dyn Discoverer> {
         Box::new(MorphoDiscoverer::new(self.setup.flavor, self.setup.contract, self.setup.markets.clone()))
+    }
+
+    fn found_in(&self, log: &Log) -> Vec<Found> {
+        found_in(log, self.setup.contract, self.setup.markets.as_ref())
     }
 
     fn acted_on(&self, market: MarketId, key: TargetKey) -> Vec<ActionLog> {
