@@ -18,7 +18,10 @@ use super::{
 use crate::{chain::Head, config::Roll};
 use alloy::{
     network::AnyNetwork,
-    primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressSet},
+    primitives::{
+        Address, B256, KECCAK256_EMPTY, U256,
+        map::{AddressSet, B256Map, B256Set},
+    },
     providers::{DynProvider, RootProvider},
 };
 use parking_lot::RwLock;
@@ -35,7 +38,7 @@ use tokio::sync::Mutex;
 pub struct ForkOptions {
     /// Longest wait for one request.
     pub timeout: Duration,
-    /// Generations kept to undo reorgs.
+    /// How many blocks back generations are kept to undo reorgs, and how many of dropped branches.
     pub history: usize,
     /// Bounds of single requests.
     pub limits: RequestLimits,
@@ -75,7 +78,7 @@ impl Fork {
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
             reader,
-            chooser: Chooser::new(vec![reread(&provider, options)]),
+            chooser: Chooser::new(vec![reread(&provider, options)], true),
             provider,
             thread,
             options,
@@ -99,7 +102,7 @@ impl Fork {
             ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
         }
         ways.push(reread(&self.provider, self.options));
-        self.chooser = Chooser::new(ways);
+        self.chooser = Chooser::new(ways, roll == Roll::Auto);
         self
     }
 
@@ -140,9 +143,7 @@ impl Fork {
         *self.current.write() = next.clone();
         history.retain(|generation| generation.head().hash != head.hash);
         history.push_back(current);
-        while history.len() > self.options.history {
-            history.pop_front();
-        }
+        keep(&mut history, next.head(), self.options.history);
         Ok(Rolled { view: View::new(next), diff, txs })
     }
 
@@ -251,6 +252,23 @@ impl Fork {
         }
         Ok(())
     }
+}
+
+/// Keeps the generations at most so many blocks below a head, and of those that are not its ancestors only as many, the newest
+/// ones: dropped branches, which may come back. They take no ancestor's place, so that reorgs right after each other are undone
+/// as deep as single ones.
+fn keep(history: &mut VecDeque<Arc<Generation>>, head: &Head, most: usize) {
+    let depth = u64::try_from(most).unwrap_or(u64::MAX);
+    history.retain(|generation| generation.head().number.saturating_add(depth) >= head.number);
+    let parents = history.iter().map(|generation| (generation.head().hash, generation.head().parent_hash)).collect::<B256Map<_>>();
+    let ancestors = std::iter::successors(parents.get_key_value(&head.parent_hash), |(_, parent)| parents.get_key_value(*parent));
+    let ancestors = ancestors.map(|(hash, _)| *hash).collect::<B256Set>();
+    let mut surplus = history.len().saturating_sub(ancestors.len()).saturating_sub(most);
+    history.retain(|generation| {
+        let goes = surplus > 0 && !ancestors.contains(&generation.head().hash);
+        surplus = surplus.saturating_sub(usize::from(goes));
+        !goes
+    });
 }
 
 /// Re-reading, with a counter of its requests.

@@ -5,5 +5,8 @@ mod ahead;
 mod chain;
 mod code;
 mod equality;
+mod model;
 mod rolling;
+mod storm;
 mod trouble;
+mod world;

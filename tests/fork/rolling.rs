@@ -3,6 +3,7 @@
 use crate::{
     chain::{Chain, FEE_RECIPIENT, blocking, connect},
     code,
+    world::Random,
 };
 use alloy::{
     consensus::Transaction,
@@ -12,16 +13,6 @@ use alloy::{
 };
 use eyre::Result;
 use harrier::fork::{Call, Facet, Fork, ForkOptions, ReadSet, RequestLimits, Rolled, SimTx, StateDiff, TargetBlock, View};
-
-/// A small generator, so that a failure can be run again from its seed.
-struct Random(u64);
-
-impl Random {
-    const fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 /// Everything that a random block plays with.
 struct Actors {

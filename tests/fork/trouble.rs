@@ -167,7 +167,7 @@ async fn pass(
 }
 
 /// The body of an HTTP message with a content length; none at the end of the connection.
-async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {

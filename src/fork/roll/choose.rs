@@ -63,6 +63,8 @@ struct Way {
 #[derive(Debug)]
 pub(in crate::fork) struct Chooser {
     ways: Vec<Way>,
+    /// Whether cost decides; otherwise the order in which they were given does.
+    by_cost: bool,
     record: Mutex<Record>,
 }
 
@@ -124,7 +126,7 @@ impl Standing {
 
 impl Record {
     /// The ways in the order in which they are to be tried at the next head. `able` says which could do it at all.
-    fn order(&self, able: &[bool]) -> Vec<usize> {
+    fn order(&self, able: &[bool], by_cost: bool) -> Vec<usize> {
         let head = self.heads;
         let last_resort = able.len().checked_sub(1);
         let fit = |place: usize, standing: &Standing| able.get(place) == Some(&true) && !standing.refused && standing.paused_until <= head;
@@ -139,11 +141,12 @@ impl Record {
         let due = fit.iter().filter_map(|(place, standing)| Some((overdue(standing)?, std::cmp::Reverse(*place)))).max().map(|(_, place)| place.0);
         fit.sort_by_key(|(place, standing)| {
             let rank = match standing.cost() {
+                _ if !by_cost => 0,
                 None => 0,
                 Some(_) if due == Some(*place) => 1,
                 Some(_) => 2_u8,
             };
-            (rank, standing.cost(), *place)
+            (rank, standing.cost().filter(|_| by_cost), *place)
         });
         let mut order = fit.into_iter().map(|(place, _)| place).collect::<Vec<_>>();
         order.extend(last_resort.filter(|last| !order.contains(last)));
@@ -152,10 +155,11 @@ impl Record {
 }
 
 impl Chooser {
-    /// Chooses among these, each with the counter of its own requests. The last one must work between any two heads.
-    pub(in crate::fork) fn new(ways: Vec<(Arc<dyn Roller>, Arc<AtomicU64>)>) -> Self {
+    /// Chooses among these, each with the counter of its own requests; by cost, or the first one that works. The last one must
+    /// work between any two heads.
+    pub(in crate::fork) fn new(ways: Vec<(Arc<dyn Roller>, Arc<AtomicU64>)>, by_cost: bool) -> Self {
         let record = Record { heads: 0, ways: vec![Standing::default(); ways.len()] };
-        Self { ways: ways.into_iter().map(|(roller, requests)| Way { roller, requests }).collect(), record: Mutex::new(record) }
+        Self { ways: ways.into_iter().map(|(roller, requests)| Way { roller, requests }).collect(), by_cost, record: Mutex::new(record) }
     }
 
     /// Asks the node for what the ways need. What it refuses is not tried again; what fails is tried when its turn comes.
@@ -174,7 +178,7 @@ impl Chooser {
     pub(in crate::fork) async fn roll(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff, Vec<TxChanges>), ForkError> {
         let child = parent.head().hash == head.parent_hash;
         let able = self.ways.iter().map(|way| child || way.roller.bridges()).collect::<Vec<_>>();
-        let order = self.record.lock().order(&able);
+        let order = self.record.lock().order(&able, self.by_cost);
         let mut failed = Vec::new();
         for place in order {
             let Some(way) = self.ways.get(place) else { continue };
@@ -260,7 +264,7 @@ mod tests {
         let mut record = Record { heads: 0, ways: vec![Standing::default(); 3] };
         // Each way is measured once before any is preferred.
         for (place, micros) in [(0, 9_000), (1, 2_000), (2, 30_000)] {
-            assert_eq!(record.order(&ALL)[0], place);
+            assert_eq!(record.order(&ALL, true)[0], place);
             success(&mut record, place, micros, 2);
         }
         record
@@ -271,7 +275,7 @@ mod tests {
         let mut record = measured();
         let mut used = [0_u64; 3];
         for _ in 0..1_600 {
-            let place = record.order(&ALL)[0];
+            let place = record.order(&ALL, true)[0];
             used[place] += 1;
             success(&mut record, place, [9_000, 2_000, 30_000][place], 2);
         }
@@ -279,12 +283,12 @@ mod tests {
         assert!((45..=51).contains(&used[0]) && (10..=13).contains(&used[2]), "{used:?}");
         // When the cheapest becomes dear, the next one takes over within a few heads.
         let mut changed = 0;
-        while record.order(&ALL)[0] == 1 {
+        while record.order(&ALL, true)[0] == 1 {
             success(&mut record, 1, 50_000, 2);
             changed += 1;
             assert!(changed < 5);
         }
-        let order = record.order(&ALL);
+        let order = record.order(&ALL, true);
         assert!(order.iter().position(|place| *place == 0) < order.iter().position(|place| *place == 1), "{order:?}");
     }
 
@@ -293,7 +297,7 @@ mod tests {
         let mut record = Record { heads: 0, ways: vec![Standing::default(); 3] };
         let mut trials = 0_u64;
         for _ in 0..960 {
-            let place = record.order(&ALL)[0];
+            let place = record.order(&ALL, true)[0];
             trials += u64::from(place != 0);
             success(&mut record, place, 2_000 + u64::try_from(place).unwrap(), 2);
         }
@@ -301,11 +305,22 @@ mod tests {
     }
 
     #[test]
+    fn a_way_that_was_named_is_the_one() {
+        let mut record = Record { heads: 0, ways: vec![Standing::default(); 2] };
+        for _ in 0..100 {
+            assert_eq!(record.order(&[true; 2], false), [0, 1]);
+            success(&mut record, 0, 50_000, 9);
+        }
+        success(&mut record, 1, 1, 1);
+        assert_eq!(record.order(&[true; 2], false), [0, 1]);
+    }
+
+    #[test]
     fn requests_count_too() {
         let mut record = Record { heads: 0, ways: vec![Standing::default(); 2] };
         success(&mut record, 0, 3_000, 1);
         success(&mut record, 1, 2_000, 10);
-        assert_eq!(record.order(&[true; 2]), [0, 1]);
+        assert_eq!(record.order(&[true; 2], true), [0, 1]);
     }
 
     #[test]
@@ -313,13 +328,13 @@ mod tests {
         let mut record = measured();
         failure(&mut record, 1, &wrong());
         for _ in 0..PAUSE {
-            assert_eq!(record.order(&ALL), [0, 2]);
+            assert_eq!(record.order(&ALL, true), [0, 2]);
             success(&mut record, 0, 9_000, 2);
         }
-        assert_eq!(record.order(&ALL)[0], 1);
+        assert_eq!(record.order(&ALL, true)[0], 1);
         failure(&mut record, 1, &wrong());
         let mut paused = 0;
-        while !record.order(&ALL).contains(&1) {
+        while !record.order(&ALL, true).contains(&1) {
             success(&mut record, 0, 9_000, 2);
             paused += 1;
         }
@@ -331,12 +346,12 @@ mod tests {
         failure(&mut record, 0, &ForkError::Refused { method: "debug_traceBlockByHash", reason: "Method not found".to_owned() });
         for _ in 0..3_000 {
             success(&mut record, 2, 30_000, 3);
-            assert!(!record.order(&ALL).contains(&0));
+            assert!(!record.order(&ALL, true).contains(&0));
         }
         // Re-reading is there whatever happened to it, and where there is a gap.
         failure(&mut record, 2, &wrong());
-        assert_eq!(record.order(&ALL).last(), Some(&2));
-        assert_eq!(record.order(&[false, false, true]), [2]);
+        assert_eq!(record.order(&ALL, true).last(), Some(&2));
+        assert_eq!(record.order(&[false, false, true], true), [2]);
     }
 
     /// A way that answers as it was told.
@@ -367,7 +382,7 @@ mod tests {
     }
 
     fn chooser(ways: &[Scripted]) -> Chooser {
-        Chooser::new(ways.iter().map(|Scripted(name, answer)| (Arc::new(Scripted(name, *answer)) as Arc<dyn Roller>, Arc::default())).collect())
+        Chooser::new(ways.iter().map(|Scripted(name, answer)| (Arc::new(Scripted(name, *answer)) as Arc<dyn Roller>, Arc::default())).collect(), true)
     }
 
     #[tokio::test]
