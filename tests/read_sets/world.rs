@@ -101,6 +101,7 @@ pub(crate) struct Read {
 }
 
 impl Value {
+    #[allow(clippy::needless_pass_by_value, reason = "a call is made to be encoded here")]
     fn new(name: &'static str, to: Address, call: impl SolCall) -> Self {
         Self { name, call: Call::new(to, call.abi_encode().into()) }
     }
