@@ -10,6 +10,7 @@
 #![allow(clippy::float_arithmetic, reason = "ratios and times in a report")]
 
 mod figure;
+mod others;
 mod pending;
 mod raw;
 mod replay;
@@ -21,8 +22,7 @@ mod warm_head;
 
 use eyre::WrapErr;
 use figure::{Better, Figure, Measured, Promise, entry};
-use pending::PendingCost;
-use replay::RollReplayReal;
+use others::{PendingCost, RollReplayReal};
 use rolling::RollRequests;
 use scene::Scene;
 use serde_json::{Map, Value};
@@ -120,11 +120,10 @@ fn main() -> eyre::Result<ExitCode> {
     simulations(&runtime, &mut report)?;
     report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
     report.add("warm_head", || Ok(Box::new(WarmHead::set(&runtime)?)));
-    let folder = real_data();
-    if folder.join("blocks").is_dir() {
-        report.add("roll_replay_real", || Ok(Box::new(RollReplayReal { folder })));
-    } else if report.wants(&["roll_replay_real"]) {
-        println!("roll_replay_real is skipped: no real blocks in {}; HARRIER_REAL_DATA names their folder", folder.display());
+    report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
+    match RollReplayReal::find() {
+        Some(figure) => report.add("roll_replay_real", || Ok(Box::new(figure))),
+        None => println!("roll_replay_real is left out: there are no recorded blocks, HARRIER_REAL_DATA names their folder"),
     }
     report.add("pending_cost", || Ok(Box::new(PendingCost { runtime: &runtime })));
     Ok(if report.finish()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
