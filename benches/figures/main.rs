@@ -118,7 +118,6 @@ fn main() -> eyre::Result<ExitCode> {
     let mut report = Report { wanted, lines: Vec::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     simulations(&runtime, &mut report)?;
-    report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
     report.add("warm_head", || Ok(Box::new(WarmHead::set(&runtime)?)));
     report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
     match RollReplayReal::find() {
@@ -127,11 +126,6 @@ fn main() -> eyre::Result<ExitCode> {
     }
     report.add("pending_cost", || Ok(Box::new(PendingCost { runtime: &runtime })));
     Ok(if report.finish()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Where recorded blocks are.
-fn real_data() -> PathBuf {
-    std::env::var_os("HARRIER_REAL_DATA").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/real-data"), PathBuf::from)
 }
 
 /// The figures of single simulations share a devnet, and some of them its state in large stores.

@@ -7,6 +7,7 @@ mod blocks;
 mod feeds;
 mod plain;
 mod quotes;
+mod speed;
 
 use harrier::drivers::recorded::{Recorded, RecordedBlock};
 use serde_json::Value;
