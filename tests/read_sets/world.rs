@@ -343,7 +343,7 @@ impl World {
 
     /// Rolls the fork to the devnet's head.
     pub(crate) async fn follow(&self) -> StateDiff {
-        self.fork.roll(&self.devnet.head()).await.unwrap().1
+        self.fork.roll(&self.devnet.head()).await.unwrap().diff
     }
 }
 
