@@ -5,6 +5,8 @@
 
 #![allow(clippy::panic, reason = "a case that fails says so")]
 
+#[path = "vectors/flux.rs"]
+mod flux;
 #[path = "vectors/harness.rs"]
 mod harness;
 #[path = "vectors/moolah.rs"]
@@ -29,6 +31,14 @@ macro_rules! vectors {
 }
 
 vectors! {
+    flux_thresholds = "flux" / "thresholds" => flux::thresholds;
+    flux_position_value = "flux" / "position_value" => flux::position_value;
+    flux_evaluate = "flux" / "evaluate" => flux::evaluation;
+    flux_partial = "flux" / "partial" => flux::parts;
+    flux_adl = "flux" / "adl" => flux::adl;
+    flux_true_debt = "flux" / "true_debt" => flux::true_debt;
+    flux_share_price = "flux" / "share_price" => flux::shares;
+    flux_capital_free = "flux" / "capital_free" => flux::capital_free;
     moolah_market_id = "moolah" / "market_id" => moolah::market_id;
     moolah_event_replay = "moolah" / "event_replay" => moolah_replay::event_replay;
     moolah_liquidation = "moolah" / "liquidation" => moolah::liquidation;

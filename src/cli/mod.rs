@@ -7,8 +7,10 @@ mod devnet;
 mod dry_run;
 mod executor;
 mod follow;
+mod markets;
 mod positions;
 mod print;
+mod replay;
 mod run;
 mod setup;
 mod simulate;
@@ -31,10 +33,14 @@ enum Command {
     Run(run::Args),
     /// The same without sending: needs no keys and no deployed contract.
     DryRun(dry_run::Args),
+    /// Every market of every configured protocol: parameters, price, boundary, what is closed and why.
+    Markets(markets::Args),
     /// Known markets and positions, the riskiest first.
     Positions(positions::Args),
     /// Plan, size and simulate the liquidation of one target.
     Simulate(simulate::Args),
+    /// Execute real blocks again on the state that was recorded with them.
+    Replay(replay::Args),
     /// Deploy or look at the executor contract.
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
@@ -90,8 +96,10 @@ impl Cli {
         let result = match self.command {
             Command::Run(args) => run::run(args).await,
             Command::DryRun(args) => dry_run::run(args).await,
+            Command::Markets(args) => markets::run(args).await,
             Command::Positions(args) => positions::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
             Command::Demo(args) => demo::run(args).await,

@@ -114,6 +114,10 @@ fn contracts(config: &Config) -> Vec<(String, Address)> {
             add(format!("venues.uniswap_v3.pools[{index}]"), Some(*pool));
         }
     }
+    for (index, pool) in config.venues.curve.iter().flat_map(|curve| &curve.pools).enumerate() {
+        add(format!("venues.curve.pools[{index}]"), Some(*pool));
+    }
+    add("venues.wsteth".to_owned(), config.venues.wsteth);
     add("flash.morpho_blue".to_owned(), config.flash.morpho_blue);
     add("flash.moolah".to_owned(), config.flash.moolah);
     contracts

@@ -221,6 +221,14 @@ pub struct UniswapV3Config {
     pub pools: Vec<Address>,
 }
 
+/// Curve's StableSwap pools as venues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CurveConfig {
+    /// The pools; what each one trades and how is read from it.
+    #[serde(serialize_with = "value::checksummed_list")]
+    pub pools: Vec<Address>,
+}
+
 /// Where tokens are swapped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VenuesConfig {
@@ -232,9 +240,20 @@ pub struct VenuesConfig {
     /// Uniswap V3, if it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uniswap_v3: Option<UniswapV3Config>,
+    /// Curve, if it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<CurveConfig>,
+    /// Wrapped staked ether, if it may be wrapped and unwrapped.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub wsteth: Option<Address>,
 }
 
 impl VenuesConfig {
+    /// Venues that a plan reaches by generic calls: each is called at its own address.
+    pub fn called(&self) -> impl Iterator<Item = Address> {
+        self.curve.iter().flat_map(|curve| &curve.pools).chain(&self.wsteth).copied()
+    }
+
     pub(super) fn read(mut section: Section<'_>, tokens: &Tokens) -> Option<Self> {
         let weth = match section.value("weth") {
             Some(value) => section.kept("weth", token(tokens, value)),
@@ -255,8 +274,14 @@ impl VenuesConfig {
             uniswap.finish();
             Some(UniswapV3Config { factory: factory?, fee_tiers, pools })
         });
+        let curve = section.section("curve").map(|mut curve| {
+            let config = CurveConfig { pools: curve.list("pools") };
+            curve.finish();
+            config
+        });
+        let wsteth = section.optional("wsteth");
         section.finish();
-        Some(Self { weth: weth?, max_hops, uniswap_v3 })
+        Some(Self { weth: weth?, max_hops, uniswap_v3, curve, wsteth })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::records::now_ms;
 use crate::{
-    engine::{Batch, BatchShape, Candidate},
+    engine::{Batch, Candidate},
     executor,
     fork::SimTx,
     ledger::{Explanation, Inputs, Ledger, LedgerError, Outcome as LedgerOutcome, ProofEnd, ProofRow, Realised as LedgerRealised, RecordId},
@@ -64,9 +64,8 @@ impl InFlight {
         let whole = Watch { target_block: self.bundle.target_block(), ours: ours.clone(), winner };
         let decided = decide(&whole, block);
         let outcome = self.ledger_outcome(&decided, block, books);
-        for (place, job) in self.jobs.iter().enumerate() {
-            // In a chain each job has a transaction of its own, in a merged bundle they share one.
-            let own = if self.batch.shape == BatchShape::Merged { ours.clone() } else { ours.get(place).copied().into_iter().collect() };
+        for job in &self.jobs {
+            let own = ours.get(job.candidate.tx).copied().into_iter().collect();
             let watch = Watch { target_block: whole.target_block, ours: own, winner: job.winner.clone() };
             let (end, detail) = proof(&decide(&watch, block));
             ledger

@@ -8,20 +8,25 @@
 use super::{
     assemble::{self, Injected},
     discovery::{Checkpoints, DiscoverError, Discovery, Progress},
+    needs::Needs,
     policy::ConfiguredPolicy,
+    ready::Ground,
+    writers::{CallKind, writers_among},
 };
 use crate::{
     book::{Book, MarketRef, Refreshed},
     chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, SimTx, StateDiff, TargetBlock, View},
+    fork::{
+        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, StateDiff, TargetBlock, Trail, TxChanges,
+        View,
+    },
     plan::{Resource, TargetKey, Trigger},
     protocols::Protocol,
     venues::VenueError,
 };
 use alloy::{
-    consensus::Transaction,
     primitives::{Address, map::HashMap},
     providers::Provider,
 };
@@ -90,19 +95,17 @@ impl Executing {
     }
 }
 
-/// Accounts and slots that the fork keeps at most before it drops what no value of the book was read from.
-const MOST_KNOWN: usize = 200_000;
-
-/// Heads between two looks at that bound.
-const RETAIN_EVERY: u64 = 32;
-
 /// What a new head brought.
 #[derive(Clone, Debug, Default)]
 pub struct HeadReport {
     /// Facets that the block changed.
     pub changed: usize,
+    /// Kinds of call whose transactions in the block wrote to what values were read from, where the way to roll could tell.
+    pub writers: Vec<CallKind>,
     /// What the book read again.
     pub refreshed: Refreshed,
+    /// EVM runs that reading it took, venues of new pairs included.
+    pub runs: u64,
 }
 
 /// State, book and engine at a head.
@@ -111,7 +114,7 @@ pub struct Session {
     config: Arc<Config>,
     node: Arc<Node>,
     rules: ChainRules,
-    fork: Fork,
+    fork: Arc<Fork>,
     book: Arc<RwLock<Book>>,
     protocols: Vec<Arc<dyn Protocol>>,
     discoveries: Vec<Discovery>,
@@ -119,6 +122,9 @@ pub struct Session {
     executing: Executing,
     policy: ConfiguredPolicy,
     engine: Arc<Engine>,
+    /// What is read beside the book, since the last head.
+    trail: Arc<Trail>,
+    needs: Needs,
     /// Pairs of tokens for which the engine's venues were found.
     pairs: BTreeSet<(Address, Address)>,
     /// The last move to a head did not come to its end: the next one takes nothing for granted.
@@ -145,6 +151,8 @@ impl Session {
         let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
         let fork = Fork::start(&node.provider().erased(), head.clone(), options)?.with_rolling(config.roll(), &rules);
         fork.probe().await;
+        let fork = Arc::new(fork);
+        let needs = Needs::new(config.engine.idle_heads);
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());
         let mut discoveries = Vec::with_capacity(protocols.len());
@@ -167,6 +175,8 @@ impl Session {
             executing,
             policy,
             engine,
+            trail: Arc::default(),
+            needs,
             pairs: BTreeSet::new(),
             behind: false,
             head,
@@ -223,10 +233,39 @@ impl Session {
         TargetBlock::after(&self.head, &self.rules)
     }
 
-    /// The head's state with the executor in it.
+    /// The head's state with the executor in it. What is read on it is kept warm for a while.
     #[must_use]
     pub fn view(&self) -> View {
+        self.view_with(&self.trail)
+    }
+
+    /// The same, with what is read noted elsewhere.
+    fn view_with(&self, trail: &Arc<Trail>) -> View {
+        self.plain_view().with_trail(Arc::clone(trail))
+    }
+
+    fn plain_view(&self) -> View {
         self.executing.layers().iter().fold(self.fork.view(), |view, layer| view.with_layer(Arc::clone(layer)))
+    }
+
+    /// Where pending transactions are made ready at this head.
+    pub(super) fn ground(&self) -> Ground {
+        Ground { fork: Arc::clone(&self.fork), book: Arc::clone(&self.book), view: self.plain_view(), block: self.target_block() }
+    }
+
+    /// Notes that a run that concerned us touched this: it is kept warm for a while.
+    pub(super) fn used(&mut self, touched: &ReadSet) {
+        self.needs.note(touched);
+    }
+
+    /// Before the fork moves on: of all that is known at this head, only what the book was read from and what was used stays, within the
+    /// configured bound. What pending transactions made us read, and concerned nobody, goes.
+    async fn forget_unused(&mut self) {
+        let live = self.book.read().facet_count();
+        self.needs.note(&self.trail.take());
+        self.needs.age(self.config.engine.max_facets);
+        let (book, needs) = (&self.book, &self.needs);
+        self.fork.retain(live.saturating_add(needs.len()), |facet| needs.contains(facet) || book.read().reads(facet)).await;
     }
 
     /// Goes to a head whose parent is the present one.
@@ -242,9 +281,10 @@ impl Session {
         for discovery in &self.discoveries {
             logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
         }
-        let diff = self.fork.roll(head).await?.diff;
+        self.forget_unused().await;
+        let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
         self.head = head.clone();
-        self.book.write().changed(&diff);
+        let writers = self.changed(&diff, &txs);
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
             match discovery.head(head, logs, self.checkpoints.as_ref()).await {
                 Ok(found) => found.into_iter().for_each(|found| self.book.write().found(place, found)),
@@ -256,7 +296,7 @@ impl Session {
                 }
             }
         }
-        self.settle(&diff).await
+        self.settle(&diff, writers).await
     }
 
     /// Goes to a head of another branch, or to one after a gap that was not followed.
@@ -265,25 +305,29 @@ impl Session {
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
         self.behind = true;
-        let diff = self.fork.roll(head).await?.diff;
+        self.forget_unused().await;
+        let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
         self.head = head.clone();
-        self.book.write().changed(&diff);
+        let writers = self.changed(&diff, &txs);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
             let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
             found.into_iter().for_each(|found| self.book.write().found(place, found));
         }
-        self.settle(&diff).await
+        self.settle(&diff, writers).await
     }
 
-    async fn settle(&mut self, diff: &StateDiff) -> Result<HeadReport, SessionError> {
+    /// Tells the book what a roll changed; gives the kinds of call that did it.
+    fn changed(&self, diff: &StateDiff, txs: &[TxChanges]) -> Vec<CallKind> {
+        let mut book = self.book.write();
+        book.changed(diff);
+        writers_among(txs, |facet| book.reads(facet))
+    }
+
+    async fn settle(&mut self, diff: &StateDiff, writers: Vec<CallKind>) -> Result<HeadReport, SessionError> {
+        let before = self.trail.runs();
         let refreshed = self.refresh().await?;
-        // Above the bound only what the book was read from stays; a pool that a later plan needs is read again.
-        if self.head.number.is_multiple_of(RETAIN_EVERY) {
-            let live = self.book.read().live_reads();
-            self.fork.retain(&live, MOST_KNOWN).await;
-        }
         self.behind = false;
-        Ok(HeadReport { changed: diff.len(), refreshed })
+        Ok(HeadReport { changed: diff.len(), writers, refreshed, runs: self.trail.runs().saturating_sub(before) })
     }
 
     /// Reads what is stale, with its misses fetched in few requests, and finds venues for markets that are new.
@@ -311,6 +355,11 @@ impl Session {
         if addresses.is_empty() {
             return HashMap::default();
         }
+        let mut wanted = ReadSet::default();
+        addresses.iter().for_each(|address| wanted.insert(Facet::Balance(*address)));
+        if let Err(error) = self.fork.prefetch(&wanted).await {
+            tracing::debug!(%error, "accounts could not be read together");
+        }
         let view = self.view();
         let read = move || addresses.into_iter().filter_map(|address| Some((address, view.account(address).ok()?))).collect();
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
@@ -322,31 +371,18 @@ impl Session {
         self.behind
     }
 
-    /// Reads what a pending transaction will probably touch, before a simulation thread needs it.
-    pub async fn prefetch(&self, tx: &SimTx) {
-        let mut sender = ReadSet::default();
-        sender.insert(crate::fork::Facet::Balance(tx.signer()));
-        if let Err(error) = self.fork.prefetch(&sender).await {
-            tracing::debug!(%error, "a sender could not be fetched");
-        }
-        if let Some(to) = tx.to() {
-            let call = Call { from: tx.signer(), to, input: tx.input().clone(), gas_limit: tx.gas_limit() };
-            if let Err(error) = self.fork.prefetch_call(&call).await {
-                tracing::debug!(%error, "a pending transaction could not be fetched ahead");
-            }
-        }
-    }
-
-    /// Starts the engine on a trigger; `front` is empty for a head.
+    /// Starts the engine on a trigger; `front` is empty for a head. What the run reads is noted in `trail`; without one it is kept warm.
     pub fn run(
         &self,
         trigger: Trigger,
         front: Vec<SimTx>,
+        trail: Option<&Arc<Trail>>,
         senders: Vec<Sender>,
         locked: BTreeSet<Resource>,
         cancel: Cancel,
     ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
-        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
+        let view = self.view_with(trail.unwrap_or(&self.trail));
+        let (engine, book, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.target_block());
         tokio::task::spawn_blocking(move || {
             let book = book.read();
             engine.run(&Work { trigger, view: &view, block: &block, book: &book, front: &front, senders: &senders, locked: &locked, cancel: &cancel })

@@ -10,6 +10,7 @@ use super::{
     records::Records,
     searcher::{Event, Searcher, SinkError},
     session::{Executing, Session, SessionError},
+    writers::WriterBounds,
 };
 use crate::{
     chain::{ChainError, Head, Node},
@@ -145,6 +146,7 @@ fn mempool(config: &Config) -> Mempool {
         samples: engine.pending_samples,
         max_gas: engine.pending_max_gas,
         max_bytes: engine.pending_max_bytes,
+        writers: WriterBounds { most: engine.writers, idle_heads: engine.writer_heads },
     })
 }
 

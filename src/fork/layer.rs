@@ -52,6 +52,22 @@ impl Layer {
         layer
     }
 
+    /// Takes in a newer layer, as if it lay on top of this one.
+    pub fn absorb(&mut self, newer: &Self) {
+        for (address, change) in &newer.accounts {
+            let account = self.accounts.entry(*address).or_default();
+            account.balance = change.balance.or(account.balance);
+            account.nonce = change.nonce.or(account.nonce);
+            account.code_hash = change.code_hash.or(account.code_hash);
+            if change.storage_cleared {
+                account.storage_cleared = true;
+                account.slots.clear();
+            }
+            account.slots.extend(change.slots.iter().map(|(slot, value)| (*slot, *value)));
+        }
+        self.code.extend(newer.code.iter().map(|(hash, code)| (*hash, code.clone())));
+    }
+
     /// The accounts that the layer changes, in no order.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.accounts.keys()

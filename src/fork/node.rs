@@ -5,7 +5,7 @@
 //! task, ends with an error and not with a hang. The timeout sits in the transport, below everything, because a provider
 //! over a WebSocket has none and a blocked thread can't be woken in any other way.
 
-use super::ForkError;
+use super::{Call, ForkError, Generation, prefetch, reader::NodeReader};
 use alloy::{
     network::AnyNetwork,
     primitives::{Address, B256, U256},
@@ -77,11 +77,12 @@ pub(super) fn timed(provider: &impl Provider<AnyNetwork>, limit: Duration) -> (R
 #[derive(Debug)]
 pub(super) struct MissThread {
     runtime: Handle,
+    reader: Arc<NodeReader>,
     _until_dropped: oneshot::Sender<()>,
 }
 
 impl MissThread {
-    pub(super) fn start() -> std::io::Result<Arc<Self>> {
+    pub(super) fn start(reader: Arc<NodeReader>) -> std::io::Result<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (until_dropped, dropped) = oneshot::channel::<()>();
@@ -89,7 +90,7 @@ impl MissThread {
         std::thread::Builder::new().name("fork-misses".to_owned()).spawn(move || {
             let _ = runtime.block_on(dropped);
         })?;
-        Ok(Arc::new(Self { runtime: handle, _until_dropped: until_dropped }))
+        Ok(Arc::new(Self { runtime: handle, reader, _until_dropped: until_dropped }))
     }
 }
 
@@ -98,7 +99,7 @@ impl MissThread {
 pub(super) struct MissBackend {
     shared: SharedBackend,
     block: B256,
-    _thread: Arc<MissThread>,
+    thread: Arc<MissThread>,
 }
 
 impl MissBackend {
@@ -107,7 +108,23 @@ impl MissBackend {
         let store = BlockchainDb::new(BlockchainDbMeta::new(BlockEnv::default(), String::new()), None);
         let (shared, handler) = SharedBackend::new(provider.clone(), store, Some(block.into()));
         thread.runtime.spawn(handler);
-        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block, _thread: thread.clone() }
+        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block, thread: thread.clone() }
+    }
+
+    /// Reads what a call will probably touch into its generation, and waits for it on the caller's thread. The requests have the
+    /// transport's time limit; what does not come is missed later.
+    pub(super) fn warm(&self, call: &Call, generation: &Generation) {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let (reader, request, at) = (Arc::clone(&self.thread.reader), prefetch::request(call), self.block);
+        self.thread.runtime.spawn(async move {
+            // Nobody waits any more: then nobody needs it.
+            let _unheard = answer.send(prefetch::ask(&reader, at, &request).await);
+        });
+        match answered.recv() {
+            Ok(Ok(found)) => prefetch::learn(generation, found),
+            Ok(Err(error)) => tracing::debug!(%error, "a call could not be fetched ahead"),
+            Err(_) => tracing::debug!("the thread of misses has ended"),
+        }
     }
 
     pub(super) fn account(&self, address: Address) -> Result<AccountInfo, ForkError> {

@@ -9,7 +9,7 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    Call, ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
+    ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
     node::{MissBackend, MissThread, timed},
     reader::{AccountRead, NodeReader},
     roll::{Chooser, Questions, Replayed, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
@@ -19,14 +19,13 @@ use crate::{chain::Head, config::Roll};
 use alloy::{
     network::AnyNetwork,
     primitives::{
-        Address, B256, KECCAK256_EMPTY, U64, U256,
+        Address, B256, KECCAK256_EMPTY, U256,
         map::{AddressSet, B256Map, B256Set},
     },
     providers::{DynProvider, RootProvider},
 };
 use parking_lot::RwLock;
 use revm::state::{AccountInfo, Bytecode};
-use serde_json::json;
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::AtomicU64},
@@ -51,6 +50,11 @@ impl Default for ForkOptions {
     }
 }
 
+/// Facets above an eighth more than expected that a store may hold before it is swept.
+const SPARE_FACETS: usize = 1_024;
+/// Hashes of past blocks that `BLOCKHASH` reaches.
+const BLOCK_HASHES: u64 = 256;
+
 /// The owner of all generations.
 #[derive(Debug)]
 pub struct Fork {
@@ -68,11 +72,12 @@ impl Fork {
     /// An empty fork at a head: everything is a miss at first. Misses are served by a thread of its own.
     pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Result<Self, ForkError> {
         let (provider, _) = timed(provider, options.timeout);
-        let thread = MissThread::start().map_err(ForkError::Thread)?;
+        let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
+        let thread = MissThread::start(Arc::clone(&reader)).map_err(ForkError::Thread)?;
         let backend = MissBackend::spawn(&thread, &provider, head.hash);
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
-            reader: Arc::new(NodeReader::new(provider.clone(), options.limits)),
+            reader,
             chooser: Chooser::new(vec![reread(&provider, options)], true),
             provider,
             thread,
@@ -182,6 +187,11 @@ impl Fork {
     /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
     pub async fn prefetch(&self, wanted: &ReadSet) -> Result<(), ForkError> {
         let generation = self.current.read().clone();
+        self.prefetch_into(&generation, wanted).await
+    }
+
+    /// The same into a generation that may not be the current one any more.
+    pub(super) async fn prefetch_into(&self, generation: &Generation, wanted: &ReadSet) -> Result<(), ForkError> {
         let mut accounts = AddressSet::default();
         let mut slots = Vec::new();
         for facet in wanted.iter() {
@@ -193,40 +203,29 @@ impl Fork {
                 Facet::Slot(..) | Facet::Balance(_) | Facet::Nonce(_) | Facet::Code(_) | Facet::Env(_) => {}
             }
         }
-        self.fetch(&generation, slots, accounts.into_iter().collect()).await
+        self.fetch(generation, slots, accounts.into_iter().collect()).await
     }
 
-    /// Reads what a call will probably touch, by the node's access list for it. A node without access lists is no error:
-    /// then only the callee is read.
-    pub async fn prefetch_call(&self, call: &Call) -> Result<(), ForkError> {
-        let request = json!({ "from": call.from, "to": call.to, "input": call.input, "gas": U64::from(call.gas_limit) });
-        let list = self.reader.access_list(self.head().hash, &request).await?;
-        let mut wanted = ReadSet::default();
-        for address in [call.from, call.to] {
-            wanted.insert(Facet::Code(address));
-        }
-        for (address, slots) in list {
-            wanted.insert(Facet::Code(address));
-            for slot in slots {
-                wanted.insert(Facet::Slot(address, slot.into()));
-            }
-        }
-        self.prefetch(&wanted).await
-    }
-
-    /// Keeps of the current generation only what `live` names, if it knows more than `most` accounts and slots together.
-    /// What is dropped is read from the node again when it is needed.
-    pub async fn retain(&self, live: &ReadSet, most: usize) {
+    /// Keeps of the current generation what `keep` says yes to, and forgets the rest: what came from the node since the head at
+    /// once, what the store has gathered when it holds clearly more than the `expected` count of facets. So the cost follows what
+    /// is new and what is kept, not what was ever known. What is dropped is read again when it is needed.
+    pub async fn retain(&self, expected: usize, keep: impl Fn(&Facet) -> bool + Send + Sync) {
         let _rolling = self.history.lock().await;
         let current = self.current.read().clone();
-        let known = current.known();
-        if known.account_count().saturating_add(known.slot_count()) <= most {
+        let (mut store, mut left_out) = current.kept(&keep);
+        let count = store.account_count().saturating_add(store.slot_count());
+        if count > expected.saturating_add(expected / 8).saturating_add(SPARE_FACETS) {
+            store = store.retain(&keep);
+            left_out = left_out.saturating_add(count.saturating_sub(store.account_count().saturating_add(store.slot_count())));
+        }
+        if left_out == 0 {
             return;
         }
+        store.forget_block_hashes_before(current.head().number.saturating_sub(BLOCK_HASHES));
         // What its views still miss would be in no diff.
         current.supersede(true);
         let backend = MissBackend::spawn(&self.thread, &self.provider, current.head().hash);
-        *self.current.write() = Arc::new(Generation::new(current.head().clone(), known.retain(live), Some(backend)));
+        *self.current.write() = Arc::new(Generation::new(current.head().clone(), store, Some(backend)));
     }
 
     /// The values at a block of all that a store knows.
@@ -235,6 +234,10 @@ impl Fork {
             return Ok(Store::default());
         }
         stored(known, &read_again(&self.reader, known, at).await?)
+    }
+
+    pub(super) const fn reader(&self) -> &Arc<NodeReader> {
+        &self.reader
     }
 
     async fn fetch(&self, generation: &Generation, slots: Vec<(Address, U256)>, accounts: Vec<Address>) -> Result<(), ForkError> {

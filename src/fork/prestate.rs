@@ -22,7 +22,8 @@ pub struct GivenAccount {
     pub slots: Vec<(U256, U256)>,
 }
 
-/// State as it was given. What is not in it is unknown, and reading it is an error that names it.
+/// State as it was given. An account that is not in it does not exist; a slot that is not in it is unknown, and reading it is an
+/// error that names it.
 #[derive(Clone, Debug, Default)]
 pub struct GivenState {
     /// Accounts.
@@ -52,6 +53,6 @@ impl GivenState {
         for (number, hash) in &self.block_hashes {
             store.insert_block_hash(*number, *hash);
         }
-        Ok(Arc::new(Generation::new(head, store, None)))
+        Ok(Arc::new(Generation::recorded(head, store)))
     }
 }

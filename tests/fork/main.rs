@@ -1,6 +1,7 @@
 //! The fork against a real node.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says what it expects")]
 
+mod ahead;
 mod chain;
 mod code;
 mod equality;

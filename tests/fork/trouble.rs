@@ -204,14 +204,14 @@ async fn a_node_that_comes_back_without_its_history() -> Result<()> {
 }
 
 /// Stands between fork and node. Holds answers back while it is closed, and can refuse methods by name.
-struct Gate {
-    url: String,
+pub(crate) struct Gate {
+    pub(crate) url: String,
     open: watch::Sender<bool>,
-    requests: Arc<AtomicU64>,
+    pub(crate) requests: Arc<AtomicU64>,
 }
 
 impl Gate {
-    async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
+    pub(crate) async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (open, opened) = watch::channel(true);
@@ -344,7 +344,7 @@ async fn a_read_in_the_wrong_place_does_not_hang() -> Result<()> {
 async fn nodes_that_lack_methods() -> Result<()> {
     let chain = Chain::start().await?;
     let worker = chain.deploy(&code::worker()).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "eth_createAccessList"]).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "debug_traceCall", "eth_createAccessList"]).await?;
     let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
     fork.prefetch(&slots(worker, 6)).await?;
     fork.prefetch_call(&harrier::fork::Call::new(worker, Default::default())).await?;

@@ -20,7 +20,7 @@ use crate::{
         Decided,
         deploy::{self, DeployError},
         discovery::Quiet,
-        mempool::Dropped,
+        dropped::Dropped,
         searcher::{EVENT_QUEUE, Event, SearchError},
         start::{StartError, Watchers, live},
     },

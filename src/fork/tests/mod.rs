@@ -2,7 +2,9 @@
 
 mod assumption;
 mod layers;
+mod random_reads;
 mod reads;
+mod replay;
 mod rolls;
 mod speed;
 mod trace;
