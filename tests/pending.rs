@@ -33,7 +33,7 @@ sol! {
     }
 }
 
-fn params(market: &MarketFacts) -> Params {
+const fn params(market: &MarketFacts) -> Params {
     let facts = market.params();
     Params { loanToken: facts.loanToken, collateralToken: facts.collateralToken, oracle: facts.oracle, irm: facts.irm, lltv: facts.lltv }
 }

@@ -7,6 +7,8 @@
 
 #[path = "vectors/flux.rs"]
 mod flux;
+#[path = "vectors/fx_storage.rs"]
+mod fx_storage;
 #[path = "vectors/harness.rs"]
 mod harness;
 #[path = "vectors/moolah.rs"]
@@ -39,6 +41,9 @@ vectors! {
     flux_true_debt = "flux" / "true_debt" => flux::true_debt;
     flux_share_price = "flux" / "share_price" => flux::shares;
     flux_capital_free = "flux" / "capital_free" => flux::capital_free;
+    fx_storage_long = "fx" / "storage/slots" => fx_storage::pool_slot;
+    fx_storage_short = "fx" / "storageShort/slots" => fx_storage::pool_slot;
+    fx_storage_managers = "fx" / "storageManagers" => fx_storage::manager_slot;
     moolah_market_id = "moolah" / "market_id" => moolah::market_id;
     moolah_event_replay = "moolah" / "event_replay" => moolah_replay::event_replay;
     moolah_liquidation = "moolah" / "liquidation" => moolah::liquidation;

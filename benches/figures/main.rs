@@ -10,6 +10,7 @@
 #![allow(clippy::float_arithmetic, reason = "ratios and times in a report")]
 
 mod figure;
+mod others;
 mod pending;
 mod raw;
 mod replay;
@@ -21,8 +22,7 @@ mod warm_head;
 
 use eyre::WrapErr;
 use figure::{Better, Figure, Measured, Promise, entry};
-use pending::PendingCost;
-use replay::RollReplayReal;
+use others::{PendingCost, RollReplayReal};
 use rolling::RollRequests;
 use scene::Scene;
 use serde_json::{Map, Value};
@@ -118,21 +118,14 @@ fn main() -> eyre::Result<ExitCode> {
     let mut report = Report { wanted, lines: Vec::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     simulations(&runtime, &mut report)?;
-    report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
     report.add("warm_head", || Ok(Box::new(WarmHead::set(&runtime)?)));
-    let folder = real_data();
-    if folder.join("blocks").is_dir() {
-        report.add("roll_replay_real", || Ok(Box::new(RollReplayReal { folder })));
-    } else if report.wants(&["roll_replay_real"]) {
-        println!("roll_replay_real is skipped: no real blocks in {}; HARRIER_REAL_DATA names their folder", folder.display());
+    report.add("roll_requests", || Ok(Box::new(RollRequests::set(&runtime)?)));
+    match RollReplayReal::find() {
+        Some(figure) => report.add("roll_replay_real", || Ok(Box::new(figure))),
+        None => println!("roll_replay_real is left out: there are no recorded blocks, HARRIER_REAL_DATA names their folder"),
     }
     report.add("pending_cost", || Ok(Box::new(PendingCost { runtime: &runtime })));
     Ok(if report.finish()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Where recorded blocks are.
-fn real_data() -> PathBuf {
-    std::env::var_os("HARRIER_REAL_DATA").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/real-data"), PathBuf::from)
 }
 
 /// The figures of single simulations share a devnet, and some of them its state in large stores.

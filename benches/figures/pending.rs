@@ -14,7 +14,6 @@
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "shared with the tests, where what is unexpected ends the run")]
 mod wire;
 
-use super::figure::{Absolute, Better, Figure, Measured, Promise};
 use alloy::{
     consensus::{TxEnvelope, transaction::SignerRecoverable},
     eips::eip2718::Decodable2718,
@@ -35,7 +34,6 @@ use harrier::{
 };
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
 use wire::Wire;
 
 /// Rounds of each kind.
@@ -55,38 +53,26 @@ sol! {
     function transfer(address to, uint256 amount) external returns (bool);
 }
 
-/// `pending_cost`: among the others against alone.
-#[derive(Debug)]
-pub(crate) struct PendingCost<'a> {
-    pub(crate) runtime: &'a Runtime,
-}
-
-impl Figure for PendingCost<'_> {
-    fn promise(&self) -> Promise {
-        Promise { name: "pending_cost", unit: "ratio of times", target: 1.10, better: Better::Lower }
-    }
-
-    fn measure(&mut self) -> eyre::Result<Measured> {
-        let Medians { quiet, busy, per_second } = self.runtime.block_on(measure())?;
-        let others = Absolute { name: "pending_noise".to_owned(), value: per_second, unit: "transactions/s", better: Better::Higher };
-        let times = [Absolute::time("trigger_to_bundle", quiet), Absolute::time("trigger_to_bundle_busy", busy)];
-        Ok(Measured { value: busy.as_secs_f64() / quiet.as_secs_f64(), beside: times.into_iter().chain([others]).collect() })
-    }
-}
-
 /// Medians from announcement to bundle.
 #[derive(Clone, Copy, Debug)]
-struct Medians {
+pub(crate) struct PendingCost {
     /// With nothing else in the mempool.
-    quiet: Duration,
+    pub(crate) quiet: Duration,
     /// Among the others.
-    busy: Duration,
+    pub(crate) busy: Duration,
     /// Others that were announced in a second of a busy round.
-    per_second: f64,
+    pub(crate) per_second: f64,
+}
+
+impl PendingCost {
+    /// How many times as long it takes among the others.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.busy.as_secs_f64() / self.quiet.as_secs_f64()
+    }
 }
 
 /// Measures both.
-async fn measure() -> eyre::Result<Medians> {
+pub(crate) async fn measure() -> eyre::Result<PendingCost> {
     let folder = tempfile::tempdir()?;
     let stage = Stage::set(DevnetConfig { seed: Some(Seed::default()), ..DevnetConfig::default() }, folder.path()).await?;
     let wire = Wire::to(&stage.devnet.http_url()).await;
@@ -129,7 +115,7 @@ async fn measure() -> eyre::Result<Medians> {
         troupe.happened.clear();
     }
     drop(troupe.end().await?);
-    Ok(Medians { quiet: median(quiet), busy: median(busy), per_second: f64::from(u32::try_from(announced)?) / during.as_secs_f64() })
+    Ok(PendingCost { quiet: median(quiet), busy: median(busy), per_second: f64::from(u32::try_from(announced)?) / during.as_secs_f64() })
 }
 
 /// Announces an update and waits for its bundle; how long that took, and how many bundles were sent.

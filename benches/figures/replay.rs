@@ -5,7 +5,6 @@
 //!                     └─▶ plain: one EVM on borrowed memory, prepared transactions one after the other, finalize
 //! ```
 
-use super::figure::{Absolute, Better, Figure, Measured, Promise, median};
 use alloy::consensus::{Transaction, Typed2718};
 use eyre::eyre;
 use harrier::{
@@ -22,7 +21,7 @@ use revm::{
     state::{AccountInfo, Bytecode},
 };
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -30,39 +29,25 @@ use std::{
 const ROUNDS: u32 = 41;
 const BEACON_ROOTS: Address = address!("000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
 
-/// `roll_replay_real`: speed of our execution of the recorded blocks in a folder against plain revm.
-#[derive(Debug)]
-pub(crate) struct RollReplayReal {
-    pub(crate) folder: PathBuf,
-}
-
-impl Figure for RollReplayReal {
-    fn promise(&self) -> Promise {
-        Promise { name: "roll_replay_real", unit: "ratio of speeds", target: 0.80, better: Better::Higher }
-    }
-
-    fn measure(&mut self) -> eyre::Result<Measured> {
-        let Sums { ours, checked, plain } = sums(&self.folder)?;
-        let times = [("replay_real_ours", ours), ("replay_real_checked", checked), ("replay_real_plain", plain)];
-        Ok(Measured { value: plain.as_secs_f64() / ours.as_secs_f64(), beside: times.map(|(name, time)| Absolute::time(name, time)).to_vec() })
-    }
-}
-
 /// What was measured, for all blocks together.
 #[derive(Clone, Copy, Debug)]
-struct Sums {
+pub(crate) struct RollReplay {
+    /// Speed of ours against plain revm.
+    pub(crate) ratio: f64,
     /// Sum over the blocks of our median times.
-    ours: Duration,
+    pub(crate) ours: Duration,
     /// The same with the comparison with the header: receipts root and bloom.
-    checked: Duration,
+    pub(crate) checked: Duration,
     /// Sum over the blocks of plain revm's median times.
-    plain: Duration,
+    pub(crate) plain: Duration,
+    /// Gas of all blocks.
+    pub(crate) gas: u64,
 }
 
-/// Measures all recorded blocks of a folder; in each round, ours and plain run once.
-fn sums(folder: &Path) -> eyre::Result<Sums> {
+/// Measures `roll_replay_real` on the recorded blocks in a folder.
+pub(crate) fn roll_replay_real(folder: &Path) -> eyre::Result<RollReplay> {
     let recorded = Recorded::open(folder)?;
-    let (mut ours, mut checked, mut plain) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut ours, mut checked, mut plain, mut gas) = (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0_u64);
     for height in recorded.heights()? {
         let block = recorded.read(&recorded.file_of(height))?;
         let view = View::new(block.generation.clone());
@@ -73,6 +58,7 @@ fn sums(folder: &Path) -> eyre::Result<Sums> {
         if found != expected.gas_used || touched < expected.layer.addresses().count() {
             return Err(eyre!("block {height}: plain revm used {found} gas, ours {}", expected.gas_used));
         }
+        gas = gas.saturating_add(found);
         let (mut our_times, mut checked_times, mut plain_times) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             let mut run_ours = || -> eyre::Result<()> {
@@ -97,11 +83,16 @@ fn sums(folder: &Path) -> eyre::Result<Sums> {
                 run_ours()?;
             }
         }
-        ours = ours.saturating_add(median(our_times));
-        checked = checked.saturating_add(median(checked_times));
-        plain = plain.saturating_add(median(plain_times));
+        ours = ours.saturating_add(middle(our_times));
+        checked = checked.saturating_add(middle(checked_times));
+        plain = plain.saturating_add(middle(plain_times));
     }
-    Ok(Sums { ours, checked, plain })
+    Ok(RollReplay { ratio: plain.as_secs_f64() / ours.as_secs_f64(), ours, checked, plain, gas })
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// A block prepared for plain revm.

@@ -135,7 +135,12 @@ impl Figure for RollRequests<'_> {
             }
             let mut beside = Vec::new();
             for ((name, _), (times, requests)) in self.each.iter().zip(times.into_iter().zip(requests)) {
-                beside.push(Absolute { name: format!("roll_requests_{name}"), value: f64::from(u32::try_from(requests)?), unit: "requests", better: Better::Lower });
+                beside.push(Absolute {
+                    name: format!("roll_requests_{name}"),
+                    value: f64::from(u32::try_from(requests)?),
+                    unit: "requests",
+                    better: Better::Lower,
+                });
                 beside.push(Absolute::time(format!("roll_{name}_100_txs"), median(times)));
             }
             Ok(Measured { value: f64::from(u32::try_from(most)?), beside })

@@ -88,6 +88,18 @@ impl Book {
         }
     }
 
+    /// Whether something is in the book already. What it says of it is then kept right by state diffs, whatever the logs did.
+    #[must_use]
+    pub fn knows(&self, protocol: usize, found: &Found) -> bool {
+        match found {
+            Found::Market(market) => self.shelves.contains_key(&MarketRef { protocol, market: *market }),
+            Found::Target(market, key) => {
+                let market = MarketRef { protocol, market: *market };
+                self.unread.targets.contains(&(market, *key)) || self.shelves.get(&market).is_some_and(|shelf| shelf.get(key).is_some())
+            }
+        }
+    }
+
     /// Notes what a state diff made stale, to be read at the next refresh.
     pub fn changed(&mut self, diff: &StateDiff) {
         let stale = self.index.stale(diff);
@@ -104,28 +116,32 @@ impl Book {
     /// What transactions that changed this and logged that concern: the values that are stale after them, and the markets and
     /// targets that begin with them. Those can be asked on the overlay before they are mined.
     #[must_use]
-    pub fn concerned<'a>(&self, diff: &StateDiff, logs: impl Iterator<Item = &'a Log> + Clone) -> Stale {
+    pub fn concerned<'a>(&self, diff: &StateDiff, logs: impl Iterator<Item = &'a Log>) -> Stale {
         let mut stale = self.index.stale(diff);
-        for (place, protocol) in self.protocols.iter().enumerate() {
-            for found in logs.clone().flat_map(|log| protocol.found_in(log)) {
-                match found {
-                    Found::Market(market) => {
-                        let market = MarketRef { protocol: place, market };
-                        if !self.shelves.contains_key(&market) {
-                            stale.markets.insert(market);
-                        }
-                    }
-                    Found::Target(market, key) => {
-                        let market = MarketRef { protocol: place, market };
-                        // A known one is stale by what it was read from, if it is.
-                        if self.shelves.get(&market).is_none_or(|shelf| shelf.get(&key).is_none()) {
-                            stale.targets.insert((market, key));
-                        }
-                    }
+        for log in logs {
+            for (place, protocol) in self.protocols.iter().enumerate() {
+                for found in protocol.found_in(log) {
+                    self.begins(place, found, &mut stale);
                 }
             }
         }
         stale
+    }
+
+    /// Adds what is not known yet; a known value is stale by what it was read from, if it is.
+    fn begins(&self, protocol: usize, found: Found, stale: &mut Stale) {
+        let (Found::Market(id) | Found::Target(id, _)) = found;
+        let market = MarketRef { protocol, market: id };
+        let shelf = self.shelves.get(&market);
+        match found {
+            Found::Market(_) if shelf.is_none() => {
+                stale.markets.insert(market);
+            }
+            Found::Target(_, key) if shelf.is_none_or(|shelf| shelf.get(&key).is_none()) => {
+                stale.targets.insert((market, key));
+            }
+            Found::Market(_) | Found::Target(..) => {}
+        }
     }
 
     /// Whether any value was read from this facet.

@@ -95,8 +95,12 @@ pub(super) fn print_outcome(outcome: &Outcome, status: &'static str, json: bool)
 }
 
 fn print_decided(decided: &Decided, json: bool) {
-    for candidate in &decided.batch.candidates {
-        let line = Line::candidate(decided.trigger, &decided.batch, candidate, decided.outcome.name());
+    let status = decided.outcome.name();
+    let lines: Vec<Line> = match (&decided.batch, decided.trigger) {
+        (Some(batch), Some(trigger)) => batch.candidates.iter().map(|candidate| Line::candidate(trigger, batch, candidate, status)).collect(),
+        _ => decided.jobs.iter().map(|(target, action)| Line::ended(target, *action, status)).collect(),
+    };
+    for line in lines {
         if json {
             print::json(&line);
         } else {

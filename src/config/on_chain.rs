@@ -97,7 +97,8 @@ const fn no_answer(address: Address, call: &'static str, detail: String) -> Prob
 }
 
 /// The addresses that must be contracts, with their key paths. Tokens are checked apart.
-fn contracts(config: &Config) -> Vec<(String, Address)> {
+#[must_use]
+pub fn contracts(config: &Config) -> Vec<(String, Address)> {
     let mut contracts = Vec::new();
     let mut add = |path: String, address: Option<Address>| contracts.extend(address.map(|address| (path, address)));
     add("executor.address".to_owned(), config.executor.address);

@@ -58,7 +58,8 @@ impl Dropped {
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget | Self::Unread => true,
+            // A reorg gives a nonce back, and its transactions may be announced again before its head is: the next head says.
+            Self::NonceUsed | Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget | Self::Unread => true,
             Self::Known
             | Self::Underpriced
             | Self::GasTooHigh
@@ -67,7 +68,6 @@ impl Dropped {
             | Self::Aged
             | Self::NotSampled
             | Self::Forged
-            | Self::NonceUsed
             | Self::Fails
             | Self::NoEffect => false,
         }

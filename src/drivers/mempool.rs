@@ -18,7 +18,10 @@ use alloy::{
     eips::eip2718::Encodable2718,
     primitives::{Address, B256, Selector, U256, map::HashMap},
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// Bounds of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Bounds {
     pub per_block: usize,
     /// Of those, most that nothing says anything about.
     pub samples: usize,
+    /// The time that samples are spread over, from the head on: a block's. All at once they would compete with the head's own work, and
+    /// say nothing about what comes later.
+    pub spread: Duration,
     /// Most gas of a trigger.
     pub max_gas: u64,
     /// Most bytes of a trigger, as it is sent.
@@ -176,17 +182,17 @@ impl Mempool {
     }
 
     /// Whether a transaction may touch a read set: by its sender or target, its access list, or what its kind of call did before. One
-    /// that nothing is known about may be a sample.
+    /// that nothing is known about may be a sample, if its turn has come so long after the head.
     ///
     /// # Errors
     /// Why it is not simulated at this head.
-    pub fn choose(&mut self, tx: &SimTx, reads_account: impl Fn(&Address) -> bool) -> Result<Interest, Dropped> {
+    pub fn choose(&mut self, tx: &SimTx, since_head: Duration, reads_account: impl Fn(&Address) -> bool) -> Result<Interest, Dropped> {
         let known = tx.to().is_some_and(|to| reads_account(&to))
             || call_of(tx).is_some_and(|call| self.writers.knows(&call))
             || reads_account(&tx.signer())
             || tx.access_list().is_some_and(|list| list.iter().any(|item| reads_account(&item.address)));
         let interest = if known { Interest::Known } else { Interest::Sample };
-        if let Err(why) = self.charge(interest) {
+        if let Err(why) = self.charge(interest, self.samples_by(since_head)) {
             if known {
                 self.wait(tx, interest);
             }
@@ -195,12 +201,19 @@ impl Mempool {
         Ok(interest)
     }
 
-    fn charge(&mut self, interest: Interest) -> Result<(), Dropped> {
+    /// How many samples may have been taken so long after the head: the first at once, then evenly until all are.
+    fn samples_by(&self, since_head: Duration) -> usize {
+        let turn = self.bounds.spread.checked_div(u32::try_from(self.bounds.samples).unwrap_or(u32::MAX)).unwrap_or_default();
+        let turns = since_head.as_nanos().checked_div(turn.as_nanos()).unwrap_or(u128::MAX);
+        usize::try_from(turns).unwrap_or(usize::MAX).saturating_add(1).min(self.bounds.samples)
+    }
+
+    fn charge(&mut self, interest: Interest, samples: usize) -> Result<(), Dropped> {
         if self.simulated >= self.bounds.per_block {
             return Err(Dropped::BlockBudget);
         }
         if interest == Interest::Sample {
-            if self.sampled >= self.bounds.samples {
+            if self.sampled >= samples {
                 return Err(Dropped::NotSampled);
             }
             self.sampled = self.sampled.saturating_add(1);
@@ -268,7 +281,7 @@ impl Mempool {
             again.push((entry.tx.clone(), interest));
         }
         again.retain(|(tx, interest)| {
-            let charged = self.charge(*interest);
+            let charged = self.charge(*interest, self.bounds.samples);
             self.wait(tx, *interest);
             charged.map_err(|why| self.count(why)).is_ok()
         });

@@ -9,9 +9,20 @@ use std::{cell::Cell, sync::Arc};
 const FEED: Address = Address::repeat_byte(0xfe);
 const ROUTER: Address = Address::repeat_byte(0x70);
 const GWEI: u128 = 1_000_000_000;
+/// So long after a head that all samples may be taken.
+const LATE: Duration = Duration::from_secs(60);
 
 const fn bounds() -> Bounds {
-    Bounds { total: 100, per_sender: 4, per_block: 50, samples: 3, max_gas: 1_000_000, max_bytes: 1_000, writers: WriterBounds { most: 10, idle_heads: 5 } }
+    Bounds {
+        total: 100,
+        per_sender: 4,
+        per_block: 50,
+        samples: 3,
+        spread: Duration::from_secs(12),
+        max_gas: 1_000_000,
+        max_bytes: 1_000,
+        writers: WriterBounds { most: 10, idle_heads: 5 },
+    }
 }
 
 const fn person(n: u8) -> Address {
@@ -64,13 +75,13 @@ fn what_is_known_is_known_by_sender_target_access_list_or_kind() {
         (swap.clone(), Interest::Sample),
         (from(person(1), created.clone()), Interest::Sample),
     ] {
-        assert_eq!(pool.choose(&tx, feed_only), Ok(interest), "{tx:?}");
+        assert_eq!(pool.choose(&tx, LATE, feed_only), Ok(interest), "{tx:?}");
     }
     pool.teach([(ROUTER, Selector::from(*b"swap"))]);
-    assert_eq!(pool.choose(&swap, feed_only), Ok(Interest::Known));
+    assert_eq!(pool.choose(&swap, LATE, feed_only), Ok(Interest::Known));
     // Another function of the same contract, and the same bytes as init code, are other kinds.
-    assert_eq!(pool.choose(&from(person(1), draft(0, ROUTER, b"quote")), feed_only), Ok(Interest::Sample));
-    assert_eq!(pool.choose(&from(person(1), created), feed_only), Err(Dropped::NotSampled));
+    assert_eq!(pool.choose(&from(person(1), draft(0, ROUTER, b"quote")), LATE, feed_only), Ok(Interest::Sample));
+    assert_eq!(pool.choose(&from(person(1), created), LATE, feed_only), Err(Dropped::NotSampled));
 }
 
 #[test]
@@ -78,32 +89,44 @@ fn a_kind_that_never_hits_again_is_a_stranger_again() {
     let mut pool = Mempool::new(bounds());
     let swap = from(person(1), draft(0, ROUTER, b"swap"));
     pool.insert(&swap).unwrap();
-    assert_eq!(pool.choose(&swap, feed_only), Ok(Interest::Sample));
+    assert_eq!(pool.choose(&swap, LATE, feed_only), Ok(Interest::Sample));
     pool.learn(&swap);
-    assert_eq!(pool.choose(&swap, feed_only), Ok(Interest::Known), "a sample that writes teaches the table");
+    assert_eq!(pool.choose(&swap, LATE, feed_only), Ok(Interest::Known), "a sample that writes teaches the table");
     for _ in 0..6 {
         pool.head(&HashMap::default());
     }
-    assert_eq!(pool.choose(&swap, feed_only), Ok(Interest::Sample));
+    assert_eq!(pool.choose(&swap, LATE, feed_only), Ok(Interest::Sample));
 }
 
 #[test]
 fn a_block_has_a_budget_and_samples_a_smaller_one() {
     let mut pool = Mempool::new(bounds());
     for n in 0..3 {
-        assert_eq!(pool.choose(&from(person(n), draft(0, ROUTER, b"")), feed_only), Ok(Interest::Sample));
+        assert_eq!(pool.choose(&from(person(n), draft(0, ROUTER, b"")), LATE, feed_only), Ok(Interest::Sample));
     }
-    assert_eq!(pool.choose(&from(person(9), draft(0, ROUTER, b"")), feed_only), Err(Dropped::NotSampled));
+    assert_eq!(pool.choose(&from(person(9), draft(0, ROUTER, b"")), LATE, feed_only), Err(Dropped::NotSampled));
     for n in 0..47 {
-        assert_eq!(pool.choose(&from(person(n), draft(1, FEED, b"")), feed_only), Ok(Interest::Known));
+        assert_eq!(pool.choose(&from(person(n), draft(1, FEED, b"")), LATE, feed_only), Ok(Interest::Known));
     }
     // A known one that finds no place is tried at the next head.
     let late = from(person(99), draft(0, FEED, b""));
     pool.insert(&late).unwrap();
-    assert_eq!(pool.choose(&late, feed_only), Err(Dropped::BlockBudget));
+    assert_eq!(pool.choose(&late, LATE, feed_only), Err(Dropped::BlockBudget));
     assert_eq!((counted(&pool, Dropped::NotSampled), counted(&pool, Dropped::BlockBudget)), (1, 1));
     let again = pool.head(&HashMap::default());
     assert_eq!(again.iter().map(|(tx, interest)| (*tx.tx_hash(), *interest)).collect::<Vec<_>>(), [(*late.tx_hash(), Interest::Known)]);
+}
+
+#[test]
+fn samples_are_spread_over_the_time_of_a_block() {
+    let mut pool = Mempool::new(bounds());
+    let mut sample = |nonce, seconds| pool.choose(&from(person(1), draft(nonce, ROUTER, b"")), Duration::from_secs(seconds), feed_only);
+    assert_eq!(sample(0, 0), Ok(Interest::Sample), "the first needs no patience");
+    assert_eq!(sample(1, 3), Err(Dropped::NotSampled));
+    assert_eq!(sample(2, 4), Ok(Interest::Sample));
+    assert_eq!(sample(3, 7), Err(Dropped::NotSampled));
+    assert_eq!(sample(4, 11), Ok(Interest::Sample));
+    assert_eq!(sample(5, 60), Err(Dropped::NotSampled));
 }
 
 #[test]
@@ -177,7 +200,7 @@ fn a_flood_stays_within_bounds() {
         let sender = Address::from_word(B256::from(U256::from(n % 700)));
         let tx = from(sender, TxEip1559 { max_fee_per_gas: 10 * GWEI + u128::from(n), ..draft(n / 700, ROUTER, b"") });
         pool.insert(&tx).unwrap();
-        if pool.choose(&tx, feed_only).is_ok() || n % 3 == 0 {
+        if pool.choose(&tx, LATE, feed_only).is_ok() || n % 3 == 0 {
             pool.wait(&tx, Interest::Sample);
         }
         if n % 150 == 0 {
@@ -196,7 +219,7 @@ fn asking_whether_an_account_is_read_is_all_that_choosing_does() {
     let mut pool = Mempool::new(bounds());
     let asked = Cell::new(0);
     let tx = from(person(1), draft(0, ROUTER, b"swap"));
-    pool.choose(&tx, |_| {
+    pool.choose(&tx, LATE, |_| {
         asked.set(asked.get() + 1);
         false
     })

@@ -7,11 +7,13 @@
 //! ```
 
 pub mod assemble;
+mod decisions;
 pub mod deploy;
 pub mod discovery;
 pub mod dropped;
 pub mod dry_run;
 mod in_flight;
+mod lineage;
 pub mod live;
 pub mod mempool;
 mod needs;
@@ -23,6 +25,8 @@ pub mod replay;
 pub mod report;
 pub mod searcher;
 pub mod session;
+pub mod snapshot;
+pub mod source;
 pub mod start;
 pub mod writers;
 pub use in_flight::Decided;

@@ -24,7 +24,7 @@ use futures::future::BoxFuture;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -169,6 +169,8 @@ pub struct Searcher<S> {
     /// Triggers to run, the next one first.
     triggers: VecDeque<Concerning>,
     settling: Option<Settling>,
+    /// When the head was followed.
+    head_at: Instant,
     /// Counters at the head before, and since.
     ignored_before: BTreeMap<Dropped, u64>,
     simulated: u64,
@@ -193,6 +195,7 @@ impl<S: Sink> Searcher<S> {
             readying,
             triggers: VecDeque::new(),
             settling: None,
+            head_at: Instant::now(),
             ignored_before: BTreeMap::new(),
             simulated: 0,
             fetched: 0,
@@ -238,12 +241,18 @@ impl<S: Sink> Searcher<S> {
         Ok(outcome?)
     }
 
-    /// Follows the chain until told to stop.
+    /// The session as it stands, and what takes the batches; everything else ends.
+    #[must_use]
+    pub fn into_parts(self) -> (Session, S) {
+        (self.session, self.sink)
+    }
+
+    /// Follows the chain until told to stop. Gives the searcher as it stands then.
     ///
     /// # Errors
     /// When the streams end for good, or the sink fails.
-    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<S, SearchError> {
-        let node = Arc::clone(self.session.node());
+    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<Self, SearchError> {
+        let node = Arc::clone(self.session.node()?);
         let mut heads = HeadStream::start(Arc::clone(&node));
         let engine = &self.session.config().engine;
         let limits = PendingLimits { queue: engine.pending_queue, bytes: engine.pending_max_bytes };
@@ -271,7 +280,7 @@ impl<S: Sink> Searcher<S> {
             }
             tokio::select! {
                 biased;
-                () = told(&mut stop) => return Ok(self.sink),
+                () = told(&mut stop) => return Ok(self),
                 () = tokio::time::sleep(RETRY_HEAD), if self.retry.is_some() => {
                     if let Some(event) = self.retry.take() {
                         self.head(event, &mut heads).await?;
@@ -315,6 +324,7 @@ impl<S: Sink> Searcher<S> {
             }
             Err(error) => return Err(error.into()),
         };
+        self.head_at = Instant::now();
         self.mempool.teach(report.writers.iter().copied());
         self.sink.head(&self.session).await?;
         let senders = self.session.accounts(self.mempool.waiting_senders()).await;
@@ -371,7 +381,7 @@ impl<S: Sink> Searcher<S> {
                 let tx = Arc::clone(&pending.tx);
                 let chosen = self.mempool.insert(&tx).and_then(|()| {
                     let book = self.session.book().read();
-                    self.mempool.choose(&tx, |address| book.reads_account(address))
+                    self.mempool.choose(&tx, self.head_at.elapsed(), |address| book.reads_account(address))
                 });
                 match chosen {
                     Ok(interest) => self.readying.push(tx, interest),

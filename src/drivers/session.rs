@@ -11,6 +11,8 @@ use super::{
     needs::Needs,
     policy::ConfiguredPolicy,
     ready::Ground,
+    snapshot,
+    source::Source,
     writers::{CallKind, writers_among},
 };
 use crate::{
@@ -19,17 +21,14 @@ use crate::{
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
     fork::{
-        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, StateDiff, TargetBlock, Trail, TxChanges,
-        View,
+        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, Snapshot, StateDiff, TargetBlock, Trail,
+        TxChanges, View,
     },
     plan::{Resource, TargetKey, Trigger},
-    protocols::Protocol,
+    protocols::{Found, Protocol},
     venues::VenueError,
 };
-use alloy::{
-    primitives::{Address, map::HashMap},
-    providers::Provider,
-};
+use alloy::primitives::{Address, map::HashMap};
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -59,6 +58,7 @@ impl SessionError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Chain(error) | Self::Discover(DiscoverError::Chain(error)) => !matches!(error.advice(), Advice::Stop),
+            Self::Fork(ForkError::NoNode) => false,
             Self::Fork(_) | Self::Venues(VenueError::Fork(_)) => true,
             Self::Discover(_) | Self::Venues(VenueError::Refused(_)) | Self::Worker(_) => false,
         }
@@ -112,7 +112,7 @@ pub struct HeadReport {
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
-    node: Arc<Node>,
+    source: Source,
     rules: ChainRules,
     fork: Arc<Fork>,
     book: Arc<RwLock<Book>>,
@@ -139,7 +139,7 @@ impl Session {
     /// When node, logs or venues can't be read. A single market that can't be read is no error.
     pub async fn start(
         config: Arc<Config>,
-        node: Arc<Node>,
+        source: Source,
         head: Head,
         executing: Executing,
         policy: ConfiguredPolicy,
@@ -149,7 +149,7 @@ impl Session {
         let rules = assemble::chain_rules(&config);
         let limits = RequestLimits { batch: config.node.max_batch, ..RequestLimits::default() };
         let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
-        let fork = Fork::start(&node.provider().erased(), head.clone(), options)?.with_rolling(config.roll(), &rules);
+        let fork = source.fork(head.clone(), options)?.with_rolling(config.roll(), &rules);
         fork.probe().await;
         let fork = Arc::new(fork);
         let needs = Needs::new(config.engine.idle_heads);
@@ -157,7 +157,7 @@ impl Session {
         let mut book = Book::new(protocols.clone());
         let mut discoveries = Vec::with_capacity(protocols.len());
         for (place, protocol) in protocols.iter().enumerate() {
-            let discovery = Discovery::start(Arc::clone(protocol), &node, &head, checkpoints.as_ref(), progress).await?;
+            let discovery = source.discover(Arc::clone(protocol), &head, checkpoints.as_ref(), progress).await?;
             discovery.found().into_iter().for_each(|found| book.found(place, found));
             discoveries.push(discovery);
         }
@@ -165,7 +165,7 @@ impl Session {
         let book = Arc::new(RwLock::new(book));
         let mut session = Self {
             config,
-            node,
+            source,
             rules,
             fork,
             book,
@@ -192,9 +192,34 @@ impl Session {
     }
 
     /// The node.
-    #[must_use]
-    pub const fn node(&self) -> &Arc<Node> {
-        &self.node
+    ///
+    /// # Errors
+    /// With a snapshot, which is one block: there is no next head.
+    pub fn node(&self) -> Result<&Arc<Node>, SessionError> {
+        Ok(self.source.node()?)
+    }
+
+    /// All that was read so far, and what the logs said.
+    ///
+    /// # Errors
+    /// When a protocol's replay can't be written down.
+    pub fn snapshot(&self) -> Result<Snapshot, SessionError> {
+        let book = self.book.read();
+        let mut found = Vec::with_capacity(self.discoveries.len());
+        for (place, discovery) in self.discoveries.iter().enumerate() {
+            let (protocol, replay) = discovery.save()?;
+            let markets = book.markets().filter(|(market, _)| market.protocol == place).map(|(market, _)| market.market.0).collect();
+            found.push((protocol, replay, markets));
+        }
+        Ok(Snapshot::of(self.config.chain.id, self.fork.view().generation(), snapshot::sections(found)))
+    }
+
+    /// Reads facets in few requests.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn warm(&self, wanted: &ReadSet) -> Result<(), SessionError> {
+        Ok(self.fork.prefetch(wanted).await?)
     }
 
     /// The configuration.
@@ -276,10 +301,11 @@ impl Session {
         if self.behind {
             return self.jump(head).await;
         }
+        let node = Arc::clone(self.node()?);
         self.behind = true;
         let mut logs = Vec::with_capacity(self.discoveries.len());
         for discovery in &self.discoveries {
-            logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
+            logs.push(node.logs_of_block(head.hash, discovery.query()).await?);
         }
         self.forget_unused().await;
         let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
@@ -291,8 +317,8 @@ impl Session {
                 Err(error) => {
                     // A log that contradicts the replay: the chain is right.
                     tracing::warn!(%error, "replaying the logs again");
-                    let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-                    found.into_iter().for_each(|found| self.book.write().found(place, found));
+                    let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
+                    note_new(&mut self.book.write(), place, found);
                 }
             }
         }
@@ -304,14 +330,15 @@ impl Session {
     /// # Errors
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        let node = Arc::clone(self.node()?);
         self.behind = true;
         self.forget_unused().await;
         let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
         self.head = head.clone();
         let writers = self.changed(&diff, &txs);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
-            let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-            found.into_iter().for_each(|found| self.book.write().found(place, found));
+            let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
+            note_new(&mut self.book.write(), place, found);
         }
         self.settle(&diff, writers).await
     }
@@ -412,6 +439,16 @@ impl Session {
     pub async fn trace(&self, txs: Vec<SimTx>) -> Result<String, SessionError> {
         let (view, block) = (self.view(), self.target_block());
         Ok(tokio::task::spawn_blocking(move || view.trace(&block, &txs)).await??)
+    }
+}
+
+/// What a replay found again is known and right already: the fork's diff made stale what is different on this branch, and what exists only on the
+/// other one reads as closed. Only what the book does not have is read.
+fn note_new(book: &mut Book, protocol: usize, found: Vec<Found>) {
+    for found in found {
+        if !book.knows(protocol, &found) {
+            book.found(protocol, found);
+        }
     }
 }
 

@@ -155,6 +155,9 @@ impl ChainRules {
 /// The block that a bundle targets, as far as it is known before it exists; or the environment of one that was mined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetBlock {
+    /// The head that it was predicted from, or the parent of one that was mined: two heads of one height, time and base fee have different blocks
+    /// after them.
+    pub head: B256,
     /// Height.
     pub number: u64,
     /// Seconds.
@@ -185,6 +188,7 @@ impl TargetBlock {
         let number = head.number.saturating_add(1);
         let hardfork = rules.hardfork_at(number, timestamp);
         Self {
+            head: head.hash,
             number,
             timestamp,
             base_fee: next_base_fee(head.gas_used, head.gas_limit, head.base_fee),

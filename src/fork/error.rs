@@ -26,13 +26,16 @@ pub enum ForkError {
         reason: String,
     },
     /// A generation without a node was asked for something it does not hold.
-    #[error("{what} is not stored at block {block}, and there is no node to ask")]
+    #[error("{what} is not in the snapshot of block {block}, and there is no node to ask")]
     NotStored {
         /// What was asked.
         what: String,
         /// The block of the generation.
         block: B256,
     },
+    /// A fork that was made of a snapshot was told to leave its block.
+    #[error("a snapshot holds one block: without a node there is no other")]
+    NoNode,
     /// Code is needed whose hash is known but whose bytes are not.
     #[error("the code with hash {0} is needed but not known")]
     MissingCode(B256),
@@ -135,6 +138,7 @@ impl ForkError {
             | Self::NotItsParent { .. }
             | Self::ClaimDiffers { .. }
             | Self::Thread(_)
+            | Self::NoNode
             | Self::Evm(_) => false,
         }
     }

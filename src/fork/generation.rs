@@ -28,10 +28,10 @@ pub struct Generation {
     store: Store,
     misses: Misses,
     backend: Option<MissBackend>,
-    /// An account that is not stored does not exist, as in a recorded state that lists all that exists.
-    unlisted_is_absent: bool,
     /// Misses that are served before reads fail.
     most_misses: u64,
+    /// An account that is not stored does not exist, as in a recorded state that lists all that exists.
+    unlisted_is_absent: bool,
     superseded: AtomicBool,
 }
 
@@ -52,7 +52,7 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend, unlisted_is_absent: false, most_misses: u64::MAX, superseded: AtomicBool::new(false) }
+        Self { head, store, misses: Misses::default(), backend, most_misses: u64::MAX, unlisted_is_absent: false, superseded: AtomicBool::new(false) }
     }
 
     /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
@@ -81,6 +81,11 @@ impl Generation {
 
     pub(super) fn supersede(&self, superseded: bool) {
         self.superseded.store(superseded, Ordering::SeqCst);
+    }
+
+    /// Whether what is missing can be asked of a node.
+    pub(super) const fn has_node(&self) -> bool {
+        self.backend.is_some()
     }
 
     /// How many reads went to the node because they were missing.

@@ -24,6 +24,7 @@ mod recorder;
 mod replay;
 mod roll;
 mod runner;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use prestate::{GivenAccount, GivenState};
 pub use reader::RequestLimits;
 pub use replay::{BlockExecution, TxExecution};
 pub use roll::{Rolled, TxChanges, WayReport};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use store::Store;
 pub use trail::Trail;
 pub use view::{AccountState, Call, CallOutcome, Execution, SimTx, TxOutcome, TxStatus, View};

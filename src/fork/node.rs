@@ -73,6 +73,28 @@ pub(super) fn timed(provider: &impl Provider<AnyNetwork>, limit: Duration) -> (R
     (RootProvider::new(RpcClient::from_inner(inner)), requests)
 }
 
+/// A client whose every request fails: there is nobody to ask.
+pub(super) fn no_node() -> RpcClient {
+    RpcClient::new(Nobody, true)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Nobody;
+
+impl tower_service::Service<RequestPacket> for Nobody {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: RequestPacket) -> Self::Future {
+        Box::pin(async { Err(TransportErrorKind::custom_str("there is no node")) })
+    }
+}
+
 /// The thread that all backends of a fork run on. It ends with the last of them.
 #[derive(Debug)]
 pub(super) struct MissThread {

@@ -9,8 +9,8 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, StateDiff, View, WayReport,
-    node::{MissBackend, MissThread, timed},
+    ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Snapshot, StateDiff, View, WayReport,
+    node::{MissBackend, MissThread, no_node, timed},
     reader::{AccountRead, NodeReader},
     roll::{Chooser, Questions, Replayed, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
     store::Store,
@@ -87,6 +87,14 @@ impl Fork {
         })
     }
 
+    /// A fork at a snapshot's block, without a node: it stays there, and what the snapshot lacks is [`ForkError::NotStored`].
+    pub fn from_snapshot(snapshot: &Snapshot, options: ForkOptions) -> Result<Self, ForkError> {
+        let nobody = RootProvider::<AnyNetwork>::new(no_node());
+        let fork = Self::start(&DynProvider::new(nobody), snapshot.head().clone(), options)?;
+        *fork.current.write() = Arc::new(Generation::new(snapshot.head().clone(), snapshot.state().clone(), None));
+        Ok(fork)
+    }
+
     /// How to go from head to head; without this it is re-reading. A way that fails is made up for by re-reading. The rules are
     /// for executing blocks.
     #[must_use]
@@ -108,7 +116,9 @@ impl Fork {
 
     /// Finds out which ways to roll the node supports, so that the first heads need not. It asks for a trace of the head.
     pub async fn probe(&self) {
-        self.chooser.probe(&self.head()).await;
+        if self.current.read().has_node() {
+            self.chooser.probe(&self.head()).await;
+        }
     }
 
     /// What is known of each way to roll, the last one being re-reading.
@@ -136,6 +146,9 @@ impl Fork {
         let current = self.current.read().clone();
         if current.head().hash == head.hash {
             return Ok(Rolled { view: View::new(current), diff: StateDiff::default(), txs: Vec::new() });
+        }
+        if !current.has_node() {
+            return Err(ForkError::NoNode);
         }
         let rolled = self.next(&current, &history, head).await;
         let (next, diff, txs) = rolled.inspect_err(|_| current.supersede(false))?;
@@ -185,6 +198,7 @@ impl Fork {
     }
 
     /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
+    /// Without a node nothing is read: each that is missing is an error where it is needed.
     pub async fn prefetch(&self, wanted: &ReadSet) -> Result<(), ForkError> {
         let generation = self.current.read().clone();
         self.prefetch_into(&generation, wanted).await
@@ -212,6 +226,10 @@ impl Fork {
     pub async fn retain(&self, expected: usize, keep: impl Fn(&Facet) -> bool + Send + Sync) {
         let _rolling = self.history.lock().await;
         let current = self.current.read().clone();
+        if !current.has_node() {
+            // What is dropped could not be read again.
+            return;
+        }
         let (mut store, mut left_out) = current.kept(&keep);
         let count = store.account_count().saturating_add(store.slot_count());
         if count > expected.saturating_add(expected / 8).saturating_add(SPARE_FACETS) {
@@ -241,6 +259,9 @@ impl Fork {
     }
 
     async fn fetch(&self, generation: &Generation, slots: Vec<(Address, U256)>, accounts: Vec<Address>) -> Result<(), ForkError> {
+        if !generation.has_node() {
+            return Ok(());
+        }
         let at = generation.head().hash;
         let wanted = accounts.iter().map(|address| (*address, None)).collect::<Vec<_>>();
         let (values, reads) = futures::future::try_join(self.reader.slots(at, &slots), self.reader.accounts(at, &wanted)).await?;

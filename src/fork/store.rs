@@ -70,6 +70,10 @@ impl Store {
         self.block_hashes.get(&number).copied()
     }
 
+    pub(super) fn block_hashes(&self) -> impl Iterator<Item = (u64, B256)> {
+        self.block_hashes.iter().map(|(number, hash)| (*number, *hash))
+    }
+
     pub(super) fn accounts(&self) -> impl Iterator<Item = (&Address, &AccountInfo)> {
         self.accounts.iter()
     }

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod flux;
+pub mod fx;
 pub mod morpho;
 
 use crate::{

@@ -102,7 +102,7 @@ async fn each_way(seed: u64, blocks: u64) -> Result<()> {
             players.watched.iter().filter(|_| random.below(2) == 0).for_each(|facet| live.insert(*facet));
             wanted.extend(&players.watched);
             for fork in &forks {
-                fork.retain(&live, 0).await;
+                fork.retain(0, |facet| live.contains(facet)).await;
             }
         }
         for fork in &forks {

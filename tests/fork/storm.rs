@@ -240,7 +240,7 @@ async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
         if random.below(8) == 0 {
             let mut live = ReadSet::default();
             weather.facets.iter().filter(|_| random.below(3) > 0).for_each(|facet| live.insert(*facet));
-            fork.retain(&live, 0).await;
+            fork.retain(0, |facet| live.contains(facet)).await;
         }
         if random.below(4) == 0 {
             // A read that fails was of a head that is gone; what was prefetched is what is known.

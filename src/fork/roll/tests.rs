@@ -20,7 +20,7 @@ const B: Address = addr(0xb2);
 const DELEGATED: &str = "0xef01000101010101010101010101010101010101010101";
 
 /// A block of head's with one transaction a frame, each to B with a selector, and what the tracer says.
-fn traced(known: &Store, frames: &[Value], withdrawals: Value) -> Result<Reading, ForkError> {
+fn traced(known: &Store, frames: &[Value], withdrawals: &Value) -> Result<Reading, ForkError> {
     let hash = |index: usize| keccak256([u8::try_from(index).unwrap()]);
     let txs = (0..frames.len()).map(|index| json!({ "hash": hash(index), "to": B, "input": "0x0102030405", "nonce": "0x0" })).collect::<Vec<_>>();
     let body = json!({ "hash": head().hash, "number": "0x1", "transactions": txs, "withdrawals": withdrawals });
@@ -56,7 +56,7 @@ fn a_slot_that_is_gone_from_post_is_zero() {
         "pre": { A.to_string(): { "balance": "0x5", "nonce": 1, "code": "0x00", "storage": storage(&[("1", "a"), ("2", "14")]) } },
         "post": { A.to_string(): { "storage": storage(&[("2", "15"), ("4", "1")]) } },
     });
-    let reading = traced(&world.0, &[frame], Value::Null).unwrap();
+    let reading = traced(&world.0, &[frame], &Value::Null).unwrap();
     let (store, diff) = rolled(&world.0, &reading.changes);
     assert_eq!([1, 2, 3].map(|place| value(&store, &slot(A, place))), [0, 21, 30]);
     // What nobody knew is in the diff and not in the store.
@@ -73,7 +73,7 @@ fn only_the_fields_that_changed_are_in_post() {
         json!({ "pre": { A.to_string(): { "balance": "0x3", "nonce": 1, "code": "0x5b00" }, B.to_string(): { "balance": "0x2" } },
                 "post": { A.to_string(): { "nonce": "0x7" }, B.to_string(): { "balance": "0x0", "nonce": 1, "code": "0x6001" } } }),
     ];
-    let reading = traced(&world.0, &frames, Value::Null).unwrap();
+    let reading = traced(&world.0, &frames, &Value::Null).unwrap();
     assert!(reading.doubts.is_empty());
     let (store, diff) = rolled(&world.0, &reading.changes);
     assert_eq!((value(&store, &Facet::Balance(A)), value(&store, &Facet::Nonce(A))), (3, 7));
@@ -96,13 +96,13 @@ fn a_deleted_account_takes_its_slots_along() {
         // And made again in the same block.
         json!({ "pre": {}, "post": { A.to_string(): { "balance": "0x9", "nonce": 1, "code": "0x5b", "storage": { word(1): word(4) } } } }),
     ];
-    let after_two = traced(&world.0, &frames[..2], Value::Null).unwrap();
+    let after_two = traced(&world.0, &frames[..2], &Value::Null).unwrap();
     let (store, diff) = rolled(&world.0, &after_two.changes);
     assert!(store.account(&A).unwrap().is_empty());
     assert_eq!([value(&store, &slot(A, 1)), value(&store, &slot(A, 2))], [0, 0]);
     // Three fields, two slots; the third slot came and went.
     assert_eq!(diff.len(), 5);
-    let reading = traced(&world.0, &frames, Value::Null).unwrap();
+    let reading = traced(&world.0, &frames, &Value::Null).unwrap();
     let (store, _) = rolled(&world.0, &reading.changes);
     assert_eq!([value(&store, &slot(A, 1)), value(&store, &slot(A, 2)), value(&store, &Facet::Balance(A))], [4, 0, 9]);
     assert_eq!(store.value(&Facet::Code(A)), Some(keccak256([0x5b]).into()));
@@ -114,15 +114,15 @@ fn a_delegation_that_nothing_is_said_of_is_doubted() {
     let world = World::default().account(A, &code, 5, 1);
     let pre = |nonce: u64, code: &str| json!({ A.to_string(): { "balance": "0x5", "nonce": nonce, "code": code } });
     let silent = json!({ "pre": pre(1, DELEGATED), "post": { A.to_string(): { "nonce": 2 } } });
-    let reading = traced(&world.0, std::slice::from_ref(&silent), Value::Null).unwrap();
+    let reading = traced(&world.0, std::slice::from_ref(&silent), &Value::Null).unwrap();
     assert_eq!(reading.doubts.iter().map(|doubt| (doubt.tx, doubt.address, doubt.before)).collect::<Vec<_>>(), [(0, A, keccak256(&code))]);
     // Set again behind the doubt: the trace does not contradict itself.
     let again = json!({ "pre": { A.to_string(): { "balance": "0x5", "nonce": 2 } }, "post": { A.to_string(): { "nonce": 3, "code": DELEGATED } } });
-    let reading = traced(&world.0, &[silent, again], Value::Null).unwrap();
+    let reading = traced(&world.0, &[silent, again], &Value::Null).unwrap();
     assert_eq!((reading.doubts.len(), reading.changes.txs.len()), (1, 2));
     // A node that says it: empty code.
     let told = json!({ "pre": pre(1, DELEGATED), "post": { A.to_string(): { "nonce": 2, "code": "0x" } } });
-    let reading = traced(&world.0, &[told], Value::Null).unwrap();
+    let reading = traced(&world.0, &[told], &Value::Null).unwrap();
     assert!(reading.doubts.is_empty());
     assert_eq!(rolled(&world.0, &reading.changes).0.value(&Facet::Code(A)), Some(KECCAK256_EMPTY.into()));
 }
@@ -133,13 +133,13 @@ fn withdrawals_come_out_of_the_body() {
     let frame = json!({ "pre": { B.to_string(): { "balance": "0x7" } }, "post": { B.to_string(): { "balance": "0x9" } } });
     let to = |address: Address, gwei: &str| json!({ "index": "0x1", "validatorIndex": "0x2", "address": address, "amount": gwei });
     let withdrawals = json!([to(A, "0x1"), to(B, "0x2"), to(A, "0x3"), to(addr(0xcc), "0x9")]);
-    let reading = traced(&world.0, &[frame], withdrawals).unwrap();
+    let reading = traced(&world.0, &[frame], &withdrawals).unwrap();
     let (store, diff) = rolled(&world.0, &reading.changes);
     assert_eq!((value(&store, &Facet::Balance(A)), value(&store, &Facet::Balance(B))), (4_000_000_005, 2_000_000_009));
     assert_eq!(diff.len(), 2);
     // An empty block with withdrawals, and one from before there were any.
-    assert_eq!(traced(&world.0, &[], json!([to(A, "0x1")])).unwrap().changes.values.len(), 1);
-    assert!(traced(&world.0, &[], Value::Null).unwrap().changes.values.is_empty());
+    assert_eq!(traced(&world.0, &[], &json!([to(A, "0x1")])).unwrap().changes.values.len(), 1);
+    assert!(traced(&world.0, &[], &Value::Null).unwrap().changes.values.is_empty());
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn what_the_chain_writes_itself_is_not_believed() {
     // may be written again after the last transaction.
     let frame = json!({ "pre": { requests.to_string(): { "balance": "0x0", "storage": { word(1): word(6) } } },
                         "post": { requests.to_string(): { "storage": { word(1): word(7), word(8): word(1) } } } });
-    let reading = traced(&world.0, &[frame], Value::Null).unwrap();
+    let reading = traced(&world.0, &[frame], &Value::Null).unwrap();
     assert_eq!(reading.changes.values.iter().map(|value| value.facet).collect::<Vec<_>>(), [slot(requests, 1)]);
     assert_eq!(reading.changes.txs[0].facets.len(), 2);
 }
@@ -168,13 +168,13 @@ fn a_trace_that_begins_elsewhere_is_refused() {
     let balance = json!({ "pre": { A.to_string(): { "balance": "0x5" } }, "post": { A.to_string(): { "balance": "0x7" } } });
     let storage = json!({ "pre": { B.to_string(): { "balance": "0x0" } }, "post": { B.to_string(): { "storage": { word(1): word(3) } } } });
     for frame in [balance, storage] {
-        let error = traced(&world.0, &[frame], Value::Null).unwrap_err();
+        let error = traced(&world.0, &[frame], &Value::Null).unwrap_err();
         assert!(matches!(&error, ForkError::Roll { reason, .. } if reason.contains("begins with")), "{error}");
     }
     let first = json!({ "pre": { A.to_string(): { "balance": "0x6" } }, "post": { A.to_string(): { "balance": "0x7" } } });
-    assert!(traced(&world.0, &[first.clone()], Value::Null).is_ok());
+    assert!(traced(&world.0, std::slice::from_ref(&first), &Value::Null).is_ok());
     // It must also agree with itself.
-    assert!(traced(&world.0, &[first.clone(), first], Value::Null).is_err());
+    assert!(traced(&world.0, &[first.clone(), first], &Value::Null).is_err());
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn samples_are_few_known_and_near() {
     let word = |value: u64| format!("0x{value:064x}");
     let pre = (1..=100).map(|place| (word(place), json!(word(place)))).collect::<serde_json::Map<_, _>>();
     let frame = json!({ "pre": { A.to_string(): { "balance": "0x5", "nonce": 1, "code": "0x00", "storage": pre } }, "post": { A.to_string(): {}, B.to_string(): { "balance": "0x1" } } });
-    let changes = traced(&world.0, &[frame], Value::Null).unwrap().changes;
+    let changes = traced(&world.0, &[frame], &Value::Null).unwrap().changes;
     let mut seen = std::collections::BTreeSet::new();
     for byte in 0..=255_u8 {
         let head = crate::chain::Head { hash: keccak256([byte]), ..head() };

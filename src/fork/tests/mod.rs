@@ -6,6 +6,7 @@ mod random_reads;
 mod reads;
 mod replay;
 mod rolls;
+mod snapshot;
 mod speed;
 mod trace;
 
