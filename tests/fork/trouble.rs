@@ -1,12 +1,17 @@
 //! Reorgs, rollbacks, late answers, nodes that are slow, silent, or lack methods.
 
 use crate::{
-    chain::{Chain, blocking, connect},
+    chain::{Chain, blocking, connect, number},
     code,
+    storm::late,
 };
 use alloy::primitives::{Address, TxKind, U256};
 use eyre::Result;
-use harrier::fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, Rolled};
+use harrier::{
+    config::Roll,
+    fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, Rolled},
+};
+use parking_lot::RwLock;
 use std::{
     sync::{
         Arc,
@@ -112,6 +117,89 @@ async fn a_silent_rollback_goes_back_to_a_known_head() -> Result<()> {
     chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[1, 9]))]).await?;
     let Rolled { view, .. } = fork.roll(&chain.head().await?).await?;
     chain.assert_fresh(&view).await?;
+    Ok(())
+}
+
+/// The deepest reorg that is undone, twice in a row, and one that is a block deeper.
+#[tokio::test(flavor = "multi_thread")]
+async fn reorgs_of_64_blocks_are_undone() -> Result<()> {
+    let chain = Chain::start().await?;
+    let writer = chain.deploy(code::WRITER).await?;
+    chain.mine(12).await?;
+    let fork = Fork::start(&chain.provider, chain.head().await?, ForkOptions::default())?.with_rolling(Roll::Trace, &Chain::rules());
+    fork.prefetch(&slots(writer, 8)).await?;
+    let mut traced = 0;
+    for round in 0..70 {
+        chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[round % 8, 1 + round]))]).await?;
+        fork.roll(&chain.head().await?).await?;
+        traced += 1;
+        if round == 30 {
+            // What is dropped from the present generation is no hole in those before it.
+            fork.retain(&slots(writer, 4), 0).await;
+            fork.prefetch(&slots(writer, 8)).await?;
+        }
+    }
+    let rolls = || fork.ways().iter().map(|way| (way.rolls, way.failures)).collect::<Vec<_>>();
+    assert_eq!(rolls(), [(traced, 0), (0, 0)]);
+    for depth in [64, 64, 65] {
+        let tip = chain.head().await?.number;
+        let _: serde_json::Value = chain.request("anvil_reorg", (depth, Vec::<u8>::new())).await?;
+        chain.forget_nonces().await?;
+        let first = chain.head_at(number(tip + 1 - depth)).await?;
+        let Rolled { view, diff, .. } = fork.roll(&first).await?;
+        chain.assert_fresh(&view).await?;
+        assert!(depth > 64 || !diff.is_empty());
+        // From its parent, which is remembered, the tracer can tell; over a gap only reading again can.
+        traced += u64::from(depth <= 64);
+        assert_eq!(rolls()[0], (traced, 0), "{depth}");
+        for height in tip + 2 - depth..=tip {
+            fork.roll(&chain.head_at(number(height)).await?).await?;
+            traced += 1;
+        }
+        chain.assert_fresh(&fork.view()).await?;
+        assert_eq!(rolls()[0], (traced, 0));
+    }
+    Ok(())
+}
+
+/// The node ends and comes back from its state file, without a past. The fork is the same one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_comes_back_without_its_history() -> Result<()> {
+    for roll in [Roll::Trace, Roll::Replay, Roll::Auto] {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("state.json");
+        let arguments = ["--state", file.to_str().expect("a plain path")];
+        let chain = Chain::start_with(&arguments).await?;
+        let writer = chain.deploy(code::WRITER).await?;
+        let address = Arc::new(RwLock::new(chain.anvil.endpoint()));
+        let url = late(address.clone(), Arc::default()).await?;
+        let fork = Fork::start(&connect(&url)?, chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
+        fork.prefetch(&slots(writer, 8)).await?;
+        for round in 0..5 {
+            chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[round, 7]))]).await?;
+            fork.roll(&chain.head().await?).await?;
+        }
+        let tip = chain.head().await?;
+        // Dropping it asks it to end, and waits: it writes its state.
+        tokio::task::spawn_blocking(move || drop(chain)).await?;
+        // Nobody is there: an error, and the fork stays where it was.
+        assert!(fork.roll(&harrier::chain::Head { hash: alloy::primitives::B256::repeat_byte(1), parent_hash: tip.hash, ..tip.clone() }).await.is_err());
+        assert_eq!(fork.head(), tip);
+        let chain = Chain::start_with(&arguments).await?;
+        *address.write() = chain.anvil.endpoint();
+        chain.forget_nonces().await?;
+        assert_eq!(chain.head().await?.hash, tip.hash);
+        for round in 0..5 {
+            chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[round, round]))]).await?;
+            fork.roll(&chain.head().await?).await?;
+            assert_eq!(chain.assert_fresh(&fork.view()).await?, 11, "{roll}");
+        }
+        // A branch from before the restart: the fork's past is not the node's.
+        let _: serde_json::Value = chain.request("anvil_reorg", (3, Vec::<u8>::new())).await?;
+        fork.roll(&chain.head().await?).await?;
+        chain.assert_fresh(&fork.view()).await?;
+        println!("{roll}: {:?}", fork.ways());
+    }
     Ok(())
 }
 
