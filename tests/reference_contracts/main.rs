@@ -9,6 +9,7 @@ mod curve;
 mod curve_world;
 mod evm;
 mod fx;
+mod fx_interface;
 mod fx_locks;
 mod fx_storage;
 mod fx_world;
