@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 mod v2 {
     alloy::sol! {
+        #[derive(Debug)]
         event Swap(address indexed sender, uint256 amount0In, uint256 amount1In, uint256 amount0Out, uint256 amount1Out, address indexed to);
         event Sync(uint112 reserve0, uint112 reserve1);
         function token0() external view returns (address);
@@ -26,6 +27,7 @@ mod v2 {
 }
 mod v3 {
     alloy::sol! {
+        #[derive(Debug)]
         event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1, uint160 sqrtPriceX96, uint128 liquidity, int24 tick);
     }
 }
