@@ -5,6 +5,10 @@
 
 #![allow(clippy::panic, reason = "a case that fails says so")]
 
+#[path = "vectors/flux.rs"]
+mod flux;
+#[path = "vectors/fx_storage.rs"]
+mod fx_storage;
 #[path = "vectors/harness.rs"]
 mod harness;
 #[path = "vectors/moolah.rs"]
@@ -29,6 +33,17 @@ macro_rules! vectors {
 }
 
 vectors! {
+    flux_thresholds = "flux" / "thresholds" => flux::thresholds;
+    flux_position_value = "flux" / "position_value" => flux::position_value;
+    flux_evaluate = "flux" / "evaluate" => flux::evaluation;
+    flux_partial = "flux" / "partial" => flux::parts;
+    flux_adl = "flux" / "adl" => flux::adl;
+    flux_true_debt = "flux" / "true_debt" => flux::true_debt;
+    flux_share_price = "flux" / "share_price" => flux::shares;
+    flux_capital_free = "flux" / "capital_free" => flux::capital_free;
+    fx_storage_long = "fx" / "storage/slots" => fx_storage::pool_slot;
+    fx_storage_short = "fx" / "storageShort/slots" => fx_storage::pool_slot;
+    fx_storage_managers = "fx" / "storageManagers" => fx_storage::manager_slot;
     moolah_market_id = "moolah" / "market_id" => moolah::market_id;
     moolah_event_replay = "moolah" / "event_replay" => moolah_replay::event_replay;
     moolah_liquidation = "moolah" / "liquidation" => moolah::liquidation;

@@ -12,7 +12,7 @@ use crate::{
         Protocol,
         morpho::{Flavor, Morpho, MorphoSetup},
     },
-    venues::{Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError},
+    venues::{CurvePool, Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError, WstEth},
 };
 use alloy::primitives::{Address, U256, keccak256};
 use std::{collections::BTreeSet, sync::Arc};
@@ -92,6 +92,13 @@ pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBloc
         }
         venues.extend(pools.into_iter().map(|pool| Arc::new(pool) as Arc<dyn Venue>));
     }
+    let mut reads = ReadSet::default();
+    for pool in config.venues.curve.iter().flat_map(|curve| &curve.pools) {
+        venues.push(Arc::new(CurvePool::read(view, block, *pool, config.venues.weth, &mut reads)?));
+    }
+    if let Some(wrapper) = config.venues.wsteth {
+        venues.push(Arc::new(WstEth::read(view, block, wrapper, &mut reads)?));
+    }
     Ok(Marketplace {
         graph: Arc::new(Graph::new(venues)),
         probe: Probe::new(executor::probe_artifact().runtime_code.clone()),
@@ -107,7 +114,7 @@ pub fn no_marketplace() -> Marketplace {
     Marketplace { graph: Arc::new(Graph::new(Vec::new())), probe, limits: RouterLimits::default(), lenders: Vec::new() }
 }
 
-/// Each market's pair, and each of its tokens against WETH.
+/// Each market's pairs with its debt token, and each of its tokens against WETH.
 #[must_use]
 pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
     let mut pairs = BTreeSet::new();
@@ -121,15 +128,20 @@ pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
             add(reading.debt_token, reading.collateral_token);
             add(reading.debt_token, weth);
             add(reading.collateral_token, weth);
+            for token in &reading.further_tokens {
+                add(*token, reading.debt_token);
+                add(*token, weth);
+            }
         }
     }
     pairs
 }
 
-/// Contracts that the executor's generic call steps must reach: what protocols name and what is configured.
+/// Contracts that the executor's generic call steps must reach: what protocols name, venues that are called, and what is configured.
 #[must_use]
 pub fn call_targets(config: &Config, protocols: &[Arc<dyn Protocol>]) -> Vec<Address> {
-    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.executor.call_targets.iter().copied()).collect();
+    let listed = config.executor.call_targets.iter().copied();
+    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.venues.called()).chain(listed).collect();
     targets.sort_unstable();
     targets.dedup();
     targets

@@ -179,7 +179,7 @@ impl Recorded {
 }
 
 /// What is known of the parent: which block it is. Only a prediction of its child would need the rest.
-fn parent(block: &MinedBlock) -> Head {
+const fn parent(block: &MinedBlock) -> Head {
     Head {
         number: block.target.number.saturating_sub(1),
         hash: block.parent_hash,

@@ -155,6 +155,9 @@ impl ChainRules {
 /// The block that a bundle targets, as far as it is known before it exists; or the environment of one that was mined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetBlock {
+    /// The head that it was predicted from, or the parent of one that was mined: two heads of one height, time and base fee have different blocks
+    /// after them.
+    pub head: B256,
     /// Height.
     pub number: u64,
     /// Seconds.
@@ -185,6 +188,7 @@ impl TargetBlock {
         let number = head.number.saturating_add(1);
         let hardfork = rules.hardfork_at(number, timestamp);
         Self {
+            head: head.hash,
             number,
             timestamp,
             base_fee: next_base_fee(head.gas_used, head.gas_limit, head.base_fee),
@@ -287,6 +291,30 @@ mod tests {
         let later = block.with_missed_slot(&rules);
         assert_eq!((block.hardfork, later.hardfork), (Hardfork::Prague, Hardfork::Osaka));
         assert_eq!((later.number, later.timestamp, later.base_fee), (block.number, block.timestamp + 12, block.base_fee));
+    }
+
+    #[test]
+    fn excess_blob_gas_follows_the_rules_in_force() {
+        const BLOB: u64 = 131_072;
+        let next = |hardfork, excess, used, base_fee| {
+            let head = Head { excess_blob_gas: excess * BLOB, blob_gas_used: used * BLOB, base_fee, ..head(0) };
+            TargetBlock::after(&head, &ChainRules::fixed(1, 12, hardfork)).excess_blob_gas
+        };
+        // Cancun: target 3. Prague: target 6 of 9.
+        assert_eq!([next(Hardfork::Cancun, 0, 6, 7), next(Hardfork::Cancun, 10, 0, 7), next(Hardfork::Cancun, 2, 0, 7)], [3 * BLOB, 7 * BLOB, 0]);
+        assert_eq!([next(Hardfork::Prague, 0, 9, 7), next(Hardfork::Prague, 10, 0, 7), next(Hardfork::Prague, 4, 1, 7)], [3 * BLOB, 4 * BLOB, 0]);
+        // Osaka: the same while gas is cheap beside blobs. Where a blob costs less than 8,192 gas, the excess never falls but below
+        // the target: it grows by used x 3 / 9 (EIP-7918).
+        assert_eq!([next(Hardfork::Osaka, 10, 9, 1), next(Hardfork::Osaka, 10, 0, 1)], [13 * BLOB, 4 * BLOB]);
+        let dear = 10_000_000_000;
+        assert_eq!(
+            [next(Hardfork::Osaka, 10, 9, dear), next(Hardfork::Osaka, 10, 6, dear), next(Hardfork::Osaka, 10, 0, dear)],
+            [13 * BLOB, 12 * BLOB, 10 * BLOB]
+        );
+        assert_eq!(next(Hardfork::Osaka, 0, 5, dear), 0);
+        // Later targets: 10 of 15, 14 of 21.
+        assert_eq!([next(Hardfork::Bpo1, 10, 15, dear), next(Hardfork::Bpo2, 10, 21, dear)], [15 * BLOB, 17 * BLOB]);
+        assert_eq!([next(Hardfork::Bpo1, 12, 0, 1), next(Hardfork::Bpo2, 13, 0, dear)], [2 * BLOB, 0]);
     }
 
     #[test]

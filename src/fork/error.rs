@@ -26,19 +26,41 @@ pub enum ForkError {
         reason: String,
     },
     /// A generation without a node was asked for something it does not hold.
-    #[error("{what} is not stored at block {block}, and there is no node to ask")]
+    #[error("{what} is not in the snapshot of block {block}, and there is no node to ask")]
     NotStored {
         /// What was asked.
         what: String,
         /// The block of the generation.
         block: B256,
     },
+    /// A fork that was made of a snapshot was told to leave its block.
+    #[error("a snapshot holds one block: without a node there is no other")]
+    NoNode,
     /// Code is needed whose hash is known but whose bytes are not.
     #[error("the code with hash {0} is needed but not known")]
     MissingCode(B256),
     /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
     #[error("the code with hash {0} is malformed")]
     MalformedCode(B256),
+    /// One way to roll can't tell what changed between two heads; another may.
+    #[error("rolling by {way}: {reason}")]
+    Roll {
+        /// The way.
+        way: &'static str,
+        /// What is wrong with what it learnt.
+        reason: String,
+    },
+    /// The node refuses a method: it has none of that name, or not for us.
+    #[error("the node refuses {method}: {reason}")]
+    Refused {
+        /// The method.
+        method: &'static str,
+        /// The node's words.
+        reason: String,
+    },
+    /// A run on a bounded generation missed more than it may.
+    #[error("more than {0} accounts and slots are missing")]
+    TooManyMisses(u64),
     /// A mined block lacks what its rules ask for.
     #[error("block {number} has no {missing}")]
     IncompleteBlock {
@@ -107,12 +129,16 @@ impl ForkError {
             | Self::NotStored { .. }
             | Self::MissingCode(_)
             | Self::MalformedCode(_)
+            | Self::Roll { .. }
+            | Self::Refused { .. }
+            | Self::TooManyMisses(_)
             | Self::IncompleteBlock { .. }
             | Self::ForeignTransaction { .. }
             | Self::NoSigner { .. }
             | Self::NotItsParent { .. }
             | Self::ClaimDiffers { .. }
             | Self::Thread(_)
+            | Self::NoNode
             | Self::Evm(_) => false,
         }
     }

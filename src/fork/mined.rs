@@ -71,6 +71,7 @@ impl MinedBlock {
             given => given.unwrap_or_default(),
         };
         let target = TargetBlock {
+            head: header.parent_hash,
             number,
             timestamp: header.timestamp,
             base_fee,

@@ -160,16 +160,21 @@ fn call_outcome(result: ExecutionResult) -> CallOutcome {
 }
 
 pub(super) fn call(view: &View, block: &TargetBlock, call: &Call) -> Result<CallOutcome, ForkError> {
+    view.warm(call);
     let mut evm = context(view, Some(block.fee_recipient), block, call_config(block)).build_mainnet();
-    evm.transact_one(tx::message(call)).map(call_outcome).map_err(|error| plain_error(error, 0))
+    let result = evm.transact_one(tx::message(call));
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
+    result.map(call_outcome).map_err(|error| plain_error(error, 0))
 }
 
 pub(super) fn call_recorded(view: &View, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
+    view.warm(call);
     let mut recorder = Recorder::default();
-    recorder.note(Facet::Code(call.to));
+    recorder.note_callee(call.to);
     let assumed = Some(block.fee_recipient);
     let mut evm = context(view, assumed, block, call_config(block)).build_mainnet_with_inspector(recorder);
     let result = evm.inspect_one_tx(tx::message(call));
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
     evm.inspector.finish(view, assumed, reads);
     result.map(call_outcome).map_err(|error| plain_error(error, 0))
 }
@@ -219,7 +224,7 @@ fn note_transaction(recorder: &mut Recorder, tx: &SimTx) {
         recorder.note(Facet::Env(EnvWord::BlobBaseFee));
     }
     if let Some(to) = tx.to() {
-        recorder.note(Facet::Code(to));
+        recorder.note_callee(to);
     }
     for signed in tx.authorization_list().unwrap_or_default() {
         recorder.note(Facet::Code(*signed.address()));
@@ -264,6 +269,7 @@ fn run<'a, I>(
         gas_left = gas_left.saturating_sub(outcome.gas_used);
         outcomes.push(outcome);
     }
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
     Ok(Execution { txs: outcomes, layer: Arc::new(Layer::from_evm(evm.finalize(), assumed)) })
 }
 

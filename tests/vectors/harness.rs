@@ -52,7 +52,7 @@ fn folder() -> (PathBuf, bool) {
     }
 }
 
-/// The cases of a category; `None` when the file or the category is absent. A file that can't be read or has another shape fails.
+/// The cases of a category, which may be a path of keys; `None` when the file or the category is absent. A file that can't be read or has another shape fails.
 fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
     let path = folder.join(format!("{file}.json"));
     if !path.exists() {
@@ -60,7 +60,7 @@ fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
     }
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut root: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    match root.get_mut(category)?.take() {
+    match root.pointer_mut(&format!("/{category}"))?.take() {
         Value::Array(cases) => Some(cases),
         other => panic!("{}: {category} is no list of cases: {other}", path.display()),
     }

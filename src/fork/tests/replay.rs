@@ -71,7 +71,7 @@ fn the_miner_is_paid_before_the_merge_only() {
 fn system_calls_at_the_start() {
     let time = head().timestamp + 12;
     let root = B256::repeat_byte(0x44);
-    let (place, old_place) = (time % 8191, 1000 % 8191);
+    let (place, old_place) = (time % 8191, 1000);
     let view = world()
         .account(BEACON_ROOTS_ADDRESS, &BEACON_ROOTS_CODE, 0, 1)
         .account(HISTORY_STORAGE_ADDRESS, &HISTORY_STORAGE_CODE, 0, 1)
