@@ -3,7 +3,8 @@
 //! ```text
 //! artifacts ──deploy──▶ world ──clone, put the case's `before` in place──▶ call ──▶ returns, balances, storage, events
 //! ```
-#![allow(clippy::panic, reason = "a case that fails says so")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what it expects; a case that fails says so")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "counts are said")]
 
 mod curve;
 mod curve_world;
