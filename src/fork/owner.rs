@@ -77,8 +77,8 @@ impl Fork {
         let backend = MissBackend::spawn(&thread, &provider, head.hash);
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
+            chooser: Chooser::new(vec![reread(&provider, &reader, options)], true),
             reader,
-            chooser: Chooser::new(vec![reread(&provider, options)], true),
             provider,
             thread,
             options,
@@ -106,10 +106,10 @@ impl Fork {
         }
         if matches!(roll, Roll::Auto | Roll::Replay) {
             let (provider, requests) = timed(&self.provider, self.options.timeout);
-            let replayed = Replayed::new(provider, self.options.limits, Arc::clone(&self.thread), rules.clone());
+            let replayed = Replayed::new(provider.clone(), self.options.limits, self.reader.over(provider), Arc::clone(&self.thread), rules.clone());
             ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
         }
-        ways.push(reread(&self.provider, self.options));
+        ways.push(reread(&self.provider, &self.reader, self.options));
         self.chooser = Chooser::new(ways, roll == Roll::Auto);
         self
     }
@@ -293,9 +293,9 @@ fn keep(history: &mut VecDeque<Arc<Generation>>, head: &Head, most: usize) {
 }
 
 /// Re-reading, with a counter of its requests.
-fn reread(provider: &RootProvider<AnyNetwork>, options: ForkOptions) -> (Arc<dyn Roller>, Arc<AtomicU64>) {
+fn reread(provider: &RootProvider<AnyNetwork>, reader: &NodeReader, options: ForkOptions) -> (Arc<dyn Roller>, Arc<AtomicU64>) {
     let (provider, requests) = timed(provider, options.timeout);
-    (Arc::new(Reread::new(Arc::new(NodeReader::new(provider, options.limits)))), requests)
+    (Arc::new(Reread::new(Arc::new(reader.over(provider)))), requests)
 }
 
 pub(super) fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {

@@ -22,7 +22,10 @@ use alloy::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
 
 /// Bounds of single requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +88,12 @@ const PROBE_GAS: u64 = 12_000;
 pub(super) struct NodeReader {
     provider: RootProvider<AnyNetwork>,
     limits: RequestLimits,
+    support: Arc<Supports>,
+}
+
+/// What is known of the node's methods, by all who ask it.
+#[derive(Debug, Default)]
+struct Supports {
     storage_values: Support,
     probe: Support,
     prestate: Support,
@@ -100,21 +109,26 @@ impl NodeReader {
             accounts: at_least_one(limits.accounts),
             in_flight: at_least_one(limits.in_flight),
         };
-        Self { provider, limits, storage_values: Support::default(), probe: Support::default(), prestate: Support::default(), access_lists: Support::default() }
+        Self { provider, limits, support: Arc::default() }
+    }
+
+    /// The same node over another client; what one learns of the node's methods the other knows.
+    pub(super) fn over(&self, provider: RootProvider<AnyNetwork>) -> Self {
+        Self { provider, limits: self.limits, support: Arc::clone(&self.support) }
     }
 
     /// The values of slots, in the order asked.
     pub(super) async fn slots(&self, at: B256, wanted: &[(Address, U256)]) -> Result<Vec<U256>, ForkError> {
         let Some(first) = wanted.chunks(self.limits.slots).next() else { return Ok(Vec::new()) };
-        if self.storage_values.is_unknown() {
+        if self.support.storage_values.is_unknown() {
             // Asked once, alone: then all requests know which way to go.
             match self.storage_values(at, first).await {
-                Ok(_) => self.storage_values.set(true),
-                Err(error) if is_refusal(&error) => self.storage_values.set(false),
+                Ok(_) => self.support.storage_values.set(true),
+                Err(error) if is_refusal(&error) => self.support.storage_values.set(false),
                 Err(error) => return Err(node_error("storage values", at, &error)),
             }
         }
-        if self.storage_values.is_missing() {
+        if self.support.storage_values.is_missing() {
             let calls = wanted.iter().map(|(address, slot)| (*address, B256::from(*slot), BlockId::from(at))).collect::<Vec<_>>();
             return self.batched("eth_getStorageAt", at, &calls).await;
         }
@@ -163,20 +177,20 @@ impl NodeReader {
     /// What a call would touch: with values where the node's tracer tells them, as keys where it makes access lists, and nothing
     /// where it does neither or can't run the call. Which of them it does is asked once.
     pub(super) async fn touched(&self, at: B256, request: &serde_json::Value) -> Result<Touched, ForkError> {
-        if !self.prestate.is_missing() {
+        if !self.support.prestate.is_missing() {
             let tracer = json!({ "tracer": "prestateTracer" });
             match self.provider.client().request::<_, PreStateMode>("debug_traceCall", (request, BlockId::from(at), tracer)).await {
                 Ok(state) => {
-                    self.prestate.set(true);
+                    self.support.prestate.set(true);
                     return Ok(Touched::State(state));
                 }
                 // A node that did it before has something against this call only.
-                Err(error) if is_refusal(&error) && self.prestate.is_unknown() => self.prestate.set(false),
+                Err(error) if is_refusal(&error) && self.support.prestate.is_unknown() => self.support.prestate.set(false),
                 Err(RpcError::ErrorResp(_)) => return Ok(Touched::Keys(Vec::new())),
                 Err(error) => return Err(node_error("a prestate", at, &error)),
             }
         }
-        if self.access_lists.is_missing() {
+        if self.support.access_lists.is_missing() {
             return Ok(Touched::Keys(Vec::new()));
         }
         self.access_list(at, request).await.map(Touched::Keys)
@@ -197,11 +211,11 @@ impl NodeReader {
         let answer: Result<Answer, _> = self.provider.client().request("eth_createAccessList", (request, BlockId::from(at))).await;
         match answer {
             Ok(answer) => {
-                self.access_lists.set(true);
+                self.support.access_lists.set(true);
                 Ok(answer.access_list.into_iter().map(|entry| (entry.address, entry.storage_keys)).collect())
             }
-            Err(error) if is_refusal(&error) && self.access_lists.is_unknown() => {
-                self.access_lists.set(false);
+            Err(error) if is_refusal(&error) && self.support.access_lists.is_unknown() => {
+                self.support.access_lists.set(false);
                 Ok(Vec::new())
             }
             // The call can't run: there is nothing to read ahead.
@@ -232,15 +246,15 @@ impl NodeReader {
         addresses: &[Address],
         by_address: &[(Address, BlockId)],
     ) -> Result<Vec<(U256, B256, Option<Bytes>)>, ForkError> {
-        if self.probe.is_unknown() {
+        if self.support.probe.is_unknown() {
             let first = addresses.chunks(self.limits.accounts).next().unwrap_or_default();
             match self.probe(at, first).await {
-                Ok(answer) => self.probe.set(answer.is_some()),
-                Err(error) if is_refusal(&error) => self.probe.set(false),
+                Ok(answer) => self.support.probe.set(answer.is_some()),
+                Err(error) if is_refusal(&error) => self.support.probe.set(false),
                 Err(error) => return Err(node_error("balances and code hashes", at, &error)),
             }
         }
-        if self.probe.is_missing() {
+        if self.support.probe.is_missing() {
             let balances = self.batched::<_, U256>("eth_getBalance", at, by_address);
             let codes = self.batched::<_, Bytes>("eth_getCode", at, by_address);
             let (balances, codes) = futures::future::try_join(balances, codes).await?;

@@ -215,7 +215,7 @@ async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
     let (mut in_flight, mut read, mut compared, mut deepest, mut seen) = (Vec::new(), 0, 0, 0, HashMap::<_, u64>::new());
     for round in 0..rounds {
         let context = || format!("seed {seed}, round {round}, {roll}");
-        most_ms.store(random.below(20), Ordering::Relaxed);
+        most_ms.store(random.below(10), Ordering::Relaxed);
         for _ in 0..4 {
             in_flight.push(begin(fork.view(), *random.of(&weather.facets)));
         }
@@ -263,15 +263,15 @@ async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_stale_value_survives_by_trace() -> Result<()> {
-    storm(setting("HARRIER_MODEL_SEED", 5), setting("HARRIER_STORM_ROUNDS", 40), Roll::Trace).await
+    storm(setting("HARRIER_MODEL_SEED", 5), setting("HARRIER_STORM_ROUNDS", 30), Roll::Trace).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_stale_value_survives_by_replay() -> Result<()> {
-    storm(setting("HARRIER_MODEL_SEED", 6), setting("HARRIER_STORM_ROUNDS", 40), Roll::Replay).await
+    storm(setting("HARRIER_MODEL_SEED", 6), setting("HARRIER_STORM_ROUNDS", 30), Roll::Replay).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_stale_value_survives_by_all_of_them() -> Result<()> {
-    storm(setting("HARRIER_MODEL_SEED", 7), setting("HARRIER_STORM_ROUNDS", 40), Roll::Auto).await
+    storm(setting("HARRIER_MODEL_SEED", 7), setting("HARRIER_STORM_ROUNDS", 30), Roll::Auto).await
 }

@@ -58,9 +58,15 @@ pub(in crate::fork) struct Replayed {
 
 impl Replayed {
     /// With a thread that serves misses and the rules of the chain.
-    pub(in crate::fork) fn new(provider: RootProvider<AnyNetwork>, limits: RequestLimits, thread: Arc<MissThread>, rules: ChainRules) -> Self {
+    pub(in crate::fork) fn new(
+        provider: RootProvider<AnyNetwork>,
+        limits: RequestLimits,
+        reader: NodeReader,
+        thread: Arc<MissThread>,
+        rules: ChainRules,
+    ) -> Self {
         let questions = Questions::new(provider.clone(), limits);
-        Self { questions, reader: NodeReader::new(provider.clone(), limits), provider, thread, rules, beside: Mutex::default() }
+        Self { questions, reader, provider, thread, rules, beside: Mutex::default() }
     }
 
     /// A state at the parent for one execution: what is known, what is carried beside it, and a bounded number of misses.
