@@ -22,7 +22,7 @@ use harrier::{
     },
     drivers::{
         discovery::Quiet,
-        mempool::Dropped,
+        dropped::Dropped,
         searcher::{Event, SearchError},
         start::{StartError, Watchers, live},
     },

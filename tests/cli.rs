@@ -124,6 +124,17 @@ async fn commands_answer_with_whole_json_lines() {
     assert!(percents.is_sorted_by(|one, other| one >= other), "{percents:?}");
     assert!(about(&positions, olga)["boundary_percent"].as_u64().unwrap() >= 100);
 
+    // Markets: all of them, with what the contract says of them.
+    let markets = shell.lines(&["markets", "--json"]).await;
+    assert_eq!(markets.len(), devnet.contracts().markets.len());
+    let of = |id: &str| markets.iter().find(|row| row["market"] == id).unwrap_or_else(|| panic!("{id} in {markets:#?}"));
+    let row = of(&market);
+    assert_eq!((row["status"].as_str(), row["parameters"]["lltv"].is_string()), (Some("open"), true), "{row}");
+    assert!(row["beyond"].as_u64().unwrap() >= 2, "olga and otto: {row}");
+    assert!(row["boundary"].as_str().unwrap().parse::<U256>().is_ok() && row["price"].is_string(), "{row}");
+    let known: u64 = markets.iter().filter_map(|row| row["targets"].as_u64()).sum();
+    assert_eq!(known, 14);
+
     // One target, with its call tree.
     let simulated = shell.lines(&["simulate", &market[..12], &olga.to_string(), "--json", "--trace"]).await;
     simulated.iter().for_each(is_whole);

@@ -911,10 +911,57 @@ async fn a_fork_of_the_devnet_goes_its_own_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_come_by_themselves_when_asked_to() {
     let chain = ChainConfig { block_every: Some(Duration::from_millis(100)), ..ChainConfig::default() };
-    let devnet = Devnet::start(DevnetConfig { chain, seed: None }).await.unwrap();
+    let devnet = Devnet::start(DevnetConfig { chain, ..DevnetConfig::default() }).await.unwrap();
     let ws = ProviderBuilder::new().connect_ws(WsConnect::new(devnet.ws_url())).await.unwrap();
     let mut heads = ws.subscribe_blocks().await.unwrap().into_stream();
     let first = tokio::time::timeout(SOON, heads.next()).await.unwrap().unwrap();
     let second = tokio::time::timeout(SOON, heads.next()).await.unwrap().unwrap();
     assert_eq!((second.number, second.parent_hash, second.timestamp), (first.number + 1, first.hash, first.timestamp + SLOT_SECONDS));
+}
+
+mod fx_abi {
+    #![allow(missing_docs, clippy::pedantic, reason = "the interface's own names")]
+    alloy::sol! {
+        interface IFxPool {
+            function getTopTick() external view returns (int16);
+            function getTotalRawDebts() external view returns (uint256);
+            function getTotalRawCollaterals() external view returns (uint256);
+            function getNextPositionId() external view returns (uint32);
+        }
+        interface IFxOracle {
+            function getPrice() external view returns (uint256 anchorPrice, uint256 minPrice, uint256 maxPrice);
+        }
+        interface IConfiguration {
+            function isStableRepayAllowed() external view returns (bool);
+        }
+        interface IBasePool {
+            function totalYieldToken() external view returns (uint256);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_x_has_positions_in_all_its_pools() {
+    use fx_abi::{IBasePool, IConfiguration, IFxOracle, IFxPool};
+    let devnet = Devnet::start(DevnetConfig { fx: true, ..DevnetConfig::default() }).await.unwrap();
+    let fx = devnet.fx().unwrap();
+    let wad = U256::from(10).pow(U256::from(18));
+    for pair in &fx.pairs {
+        let price = devnet.ask("price", pair.oracle, &IFxOracle::getPriceCall {}).await.unwrap();
+        let expected = U256::from(if pair.symbol == "WBTC" { 100_000 } else { 2_500 }) * wad;
+        for price in [price.anchorPrice, price.minPrice, price.maxPrice] {
+            assert!(price.abs_diff(expected) < expected / U256::from(1_000), "{} at {price}", pair.symbol);
+        }
+        for pool in [pair.long, pair.short] {
+            let debts = devnet.ask("debt", pool, &IFxPool::getTotalRawDebtsCall {}).await.unwrap();
+            let ids = devnet.ask("positions", pool, &IFxPool::getNextPositionIdCall {}).await.unwrap();
+            assert!(!debts.is_zero() && ids > 24, "{} has {ids} positions and owes {debts}", pair.symbol);
+            // The boldest owe 86 % of their collateral: below the 88 % at which a tick may be rebalanced.
+            let top = devnet.ask("top tick", pool, &IFxPool::getTopTickCall {}).await.unwrap();
+            let collateral = devnet.ask("collateral", pool, &IFxPool::getTotalRawCollateralsCall {}).await.unwrap();
+            assert!(top > -32_768 && !collateral.is_zero());
+        }
+    }
+    assert!(!devnet.ask("gate", fx.configuration, &IConfiguration::isStableRepayAllowedCall {}).await.unwrap(), "fxUSD is at its peg");
+    assert_eq!(devnet.ask("fxUSD", fx.base_pool, &IBasePool::totalYieldTokenCall {}).await.unwrap(), U256::from(6_000_000) * wad);
 }

@@ -4,10 +4,11 @@
 mod wire;
 
 use alloy::{
-    primitives::{B256, I256, U256},
-    providers::Provider,
+    primitives::{B256, Bytes, I256, U256},
+    providers::{Provider, ProviderBuilder, ext::MevApi},
+    rpc::types::mev::EthSendBundle,
 };
-use harrier::devnet::{Borrower, Devnet, DevnetConfig, Fault, SearcherFacts, rehearsal::Stage};
+use harrier::devnet::{Borrower, Devnet, DevnetConfig, Fault, Person, SearcherFacts, rehearsal::Stage};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::{
     path::{Path, PathBuf},
@@ -99,6 +100,13 @@ impl Scene {
         open(&self.ledger).map_or(0, |ledger| ledger.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap())
     }
 
+    /// The first column of what a query finds.
+    fn texts(&self, query: &str) -> Vec<String> {
+        let ledger = open(&self.ledger).unwrap();
+        let mut query = ledger.prepare(query).unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
     async fn debt(&self, borrower: &Borrower) -> u128 {
         let market = self.devnet().contracts().market(&borrower.market).unwrap();
         self.devnet().position(market, borrower.person.address()).await.unwrap().0
@@ -167,4 +175,93 @@ async fn a_bundle_that_was_journaled_and_never_taken_is_missed_and_the_position_
     scene.stop(child).await;
     assert_eq!((scene.count("bundles"), scene.count("outcomes")), (2, 2));
     assert_eq!(devnet.relay().unwrap().counters().accepted, 1, "taken once");
+}
+
+/// A bundle that nobody sees before its block, from somebody else.
+async fn private_bundle(devnet: &Devnet, txs: Vec<Bytes>) {
+    let url = devnet.relay_url().parse().unwrap();
+    let bundle = EthSendBundle { txs, block_number: devnet.head().number + 1, ..EthSendBundle::default() };
+    let who = Person::named("the rival's relay identity").signer().clone();
+    ProviderBuilder::new().connect_http(url).send_bundle(bundle).with_auth(who).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_that_was_lost_while_nobody_ran_is_recorded_as_lost() {
+    let (scene, borrower) = Scene::set().await;
+    let devnet = scene.devnet();
+    let child = scene.run().await;
+    let answer = devnet.answer("ETH/USD").await.unwrap();
+    let lower = answer - answer * I256::unchecked_from(70) / I256::unchecked_from(10_000);
+    let update = devnet.signed_price("ETH/USD", lower, 1_000_000_000).await.unwrap();
+    devnet.send_public(update.clone()).await.unwrap();
+    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    scene.kill(child).await;
+    let market = devnet.contracts().market(&borrower.market).unwrap();
+    let payment = U256::from(1_000_000_000_000_000_000_u64);
+    let theirs = devnet.rival_liquidation(market, borrower.person.address(), borrower.collateral / U256::from(2), payment).await.unwrap();
+    private_bundle(devnet, vec![update, theirs]).await;
+    let report = devnet.build_block().await.unwrap();
+
+    let child = scene.run().await;
+    let (outcome, _) = scene.until("the outcome", || scene.first_outcome()).await;
+    assert_eq!(outcome, "lost");
+    scene.stop(child).await;
+    let first = "bundle_id = (SELECT min(id) FROM bundles)";
+    assert_eq!(scene.texts(&format!("SELECT lost_to FROM outcomes WHERE {first}")), [format!("{:#x}", devnet.rival().address())]);
+    assert_eq!(scene.texts(&format!("SELECT block_hash FROM outcomes WHERE {first}")), [format!("{:#x}", report.head.hash)]);
+    assert_eq!(scene.texts(&format!("SELECT ending FROM proofs WHERE {first}")), ["lost"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_was_dropped_while_nobody_ran_is_corrected_at_the_next_start() {
+    let (scene, borrower) = Scene::set().await;
+    let devnet = scene.devnet();
+    let before = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap();
+    let child = scene.run().await;
+    devnet.price_moves("ETH/USD", -70).await.unwrap();
+    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    let landing = devnet.build_block().await.unwrap();
+    scene.until("the outcome", || scene.first_outcome().filter(|(outcome, _)| outcome == "landed")).await;
+    scene.kill(child).await;
+    let operators: Vec<_> = devnet.operators().unwrap().iter().map(Person::address).collect();
+    devnet.rollback(1, move |sender| !operators.contains(&sender)).await.unwrap();
+    let other = devnet.build_block().await.unwrap();
+    assert_eq!((other.head.number, other.txs.len()), (landing.head.number, 1), "the update is there without us");
+
+    let child = scene.run().await;
+    scene.until("the correction", || scene.first_outcome().filter(|(outcome, _)| outcome == "missed")).await;
+    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    devnet.build_block().await.unwrap();
+    assert_eq!(scene.debt(&borrower).await, 0);
+    scene.until("the second bundle's outcome", || (scene.texts("SELECT state FROM bundles ORDER BY id") == ["missed", "landed"]).then_some(())).await;
+    scene.stop(child).await;
+    assert_eq!(scene.texts("SELECT outcome FROM outcomes ORDER BY id"), ["landed", "undone", "missed", "landed"]);
+    assert_eq!(scene.texts("SELECT ending FROM proofs WHERE bundle_id IS NOT NULL AND superseded = 0 ORDER BY id"), ["missed", "landed"]);
+    let blocks = scene.texts("SELECT block_hash FROM outcomes ORDER BY id");
+    assert_eq!(blocks[..3], [landing.head.hash, landing.head.hash, other.head.hash].map(|hash| format!("{hash:#x}")));
+    let landed = scene.texts("SELECT o.profit_wei FROM outcomes o WHERE o.outcome = 'landed' AND o.superseded = 0");
+    let hash: B256 = scene.texts("SELECT hash FROM bundle_txs WHERE ours = 1 ORDER BY bundle_id DESC")[0].parse().unwrap();
+    let receipt = devnet.provider().unwrap().get_transaction_receipt(hash).await.unwrap().unwrap();
+    let gas = U256::from(receipt.gas_used) * U256::from(receipt.effective_gas_price);
+    let gained = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap() - before;
+    assert_eq!(landed, [(I256::try_from(gained).unwrap() - I256::try_from(gas).unwrap()).to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_searcher_on_the_same_ledger_is_refused() {
+    let (scene, _) = Scene::set().await;
+    let child = scene.run().await;
+    let second = Command::new(env!("CARGO_BIN_EXE_harrier"))
+        .args(["run", "--json", "--config", scene.file.to_str().unwrap()])
+        .envs(scene.devnet().secrets().unwrap())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let second = soon("the second searcher's end", second).await.unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success() && said.contains("another process uses this ledger"), "{said}");
+    // The lock ends with the process, however that ends.
+    scene.kill(child).await;
+    let third = scene.run().await;
+    scene.stop(third).await;
 }

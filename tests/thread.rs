@@ -44,7 +44,8 @@ async fn the_scenes_go_as_expected_and_nothing_profitable_is_left_without_a_reas
     let first = stage.devnet.head().number;
     let weth_before = stage.devnet.balance_of("WETH", stage.receiver).await.unwrap();
     let (accounts, decided) = stage.play(folder.path(), |_| true, |_| {}).await.unwrap();
-    let simulations: Vec<usize> = decided.iter().flat_map(|end| &end.batch.candidates).map(|candidate| candidate.simulations).collect();
+    let simulations: Vec<usize> =
+        decided.iter().filter_map(|end| end.batch.as_ref()).flat_map(|batch| &batch.candidates).map(|candidate| candidate.simulations).collect();
     assert!(simulations.iter().all(|count| *count <= 16), "16 simulations a candidate at most: {simulations:?}");
     let last = stage.devnet.head().number;
 

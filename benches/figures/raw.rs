@@ -27,7 +27,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Fills memory with all that the transaction reads on `view`, and nothing else.
     pub(crate) fn new(view: &View, block: &TargetBlock, tx: &SimTx) -> eyre::Result<Self> {
-        let params = block.hardfork.blob_params();
+        let params = block.hardfork.blob_params().ok_or_else(|| eyre::eyre!("a block without blobs"))?;
         let mut config = CfgEnv::new_with_spec(SpecId::OSAKA).with_chain_id(block.chain_id).with_max_blobs_per_tx(params.max_blobs_per_tx);
         config.blob_base_fee_update_fraction = Some(u64::try_from(params.update_fraction)?);
         let environment = BlockEnv {

@@ -8,6 +8,7 @@ use alloy::{
 use eyre::{OptionExt, ensure};
 use harrier::{
     book::{Book, MarketRef},
+    chain::Node,
     config::Config,
     devnet::{Devnet, DevnetConfig, SearcherFacts, Seed},
     drivers::{
@@ -19,7 +20,7 @@ use harrier::{
     },
     engine::{Cancel, Engine, Sender, Simulated, Work},
     executor::{ExecutorConfig, decode_gain, executor_artifact, storage},
-    fork::{TargetBlock, View},
+    fork::{Layer, TargetBlock, View},
     plan::{ProtocolId, Resource, TargetKey, Trigger},
 };
 use parking_lot::RwLock;
@@ -29,8 +30,9 @@ use std::{collections::BTreeSet, sync::Arc};
 /// The market of the bundle: its collateral is sold in one swap.
 const MARKET: &str = "weth-usdc";
 
+/// Nobody watches how logs are read.
 #[derive(Debug)]
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl Progress for Quiet {
     fn at(&self, _protocol: &ProtocolId, _done: u64, _all: u64) {}
@@ -42,6 +44,8 @@ pub(crate) struct Scene {
     devnet: Devnet,
     searcher: Searcher<DrySink>,
     sent: Simulated,
+    /// The executor and its operators, which are on no chain.
+    injected: Vec<Arc<Layer>>,
     _folder: tempfile::TempDir,
 }
 
@@ -58,13 +62,14 @@ impl Scene {
         let facts = SearcherFacts { executor: None, receiver: devnet.owner()?.address(), ledger: &ledger };
         let (config, environment) = devnet.searcher(&facts, &[])?;
         put_into_anvil(&devnet, &config).await?;
+        let injected = assemble::injected(&config, &assemble::protocols(&config)).layers;
         let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &Quiet).await?;
         let key = TargetKey::Account(alice.person.address());
         let market = market_of(&searcher.session().book().read(), alice.market_id)?;
         let outcome = searcher.target(market, key).await?;
         let sent = outcome.batches.first().and_then(|batch| batch.txs.first()).cloned();
         let sent = sent.ok_or_else(|| eyre::eyre!("the target is not taken: {:?}", outcome.refusals))?;
-        Ok(Self { devnet, searcher, sent, _folder: folder })
+        Ok(Self { devnet, searcher, sent, injected, _folder: folder })
     }
 
     /// What is measured, checked to give the same result in each way.
@@ -84,12 +89,27 @@ impl Scene {
             block,
             prepared,
         };
-        let again = tools.simulated()?;
+        let again = tools.simulated(&tools.view)?;
         ensure!((again.gain, again.gas_used) == (self.sent.gain, self.sent.gas_used), "our path gives another result each time");
         ensure!(again.tx.input() == self.sent.tx.input(), "our path builds another transaction each time");
         let (output, gas, _) = tools.prepared.run()?;
         ensure!((decode_gain(&output)?, gas) == (self.sent.gain, self.sent.gas_used), "raw revm gives another result than our path");
         Ok(tools)
+    }
+
+    /// The devnet, to read from and not to change: all figures of a run share it.
+    pub(crate) const fn devnet(&self) -> &Devnet {
+        &self.devnet
+    }
+
+    /// The searcher's connection to it.
+    pub(crate) fn node(&self) -> &Node {
+        self.searcher.session().node()
+    }
+
+    /// A view of another fork with the executor in it.
+    pub(crate) fn with_executor(&self, view: View) -> View {
+        self.injected.iter().fold(view, |view, layer| view.with_layer(Arc::clone(layer)))
     }
 
     /// `eth_call` of the bundle's transaction to anvil itself; the gain must be the simulated one.
@@ -147,12 +167,12 @@ pub(crate) struct Tools<'a> {
 }
 
 impl Tools<'_> {
-    fn simulated(&self) -> eyre::Result<Simulated> {
+    fn simulated(&self, view: &View) -> eyre::Result<Simulated> {
         let (locked, cancel) = (BTreeSet::<Resource>::new(), Cancel::default());
         let book = self.book.read();
         let work = Work {
             trigger: self.trigger,
-            view: &self.view,
+            view,
             block: &self.block,
             book: &book,
             front: &[],
@@ -165,7 +185,12 @@ impl Tools<'_> {
 
     /// Our whole path without signing.
     pub(crate) fn ours(&self) -> eyre::Result<()> {
-        let simulated = self.simulated()?;
+        self.ours_on(&self.view)
+    }
+
+    /// The same on another view of the same head.
+    pub(crate) fn ours_on(&self, view: &View) -> eyre::Result<()> {
+        let simulated = self.simulated(view)?;
         ensure!(simulated.gain == self.sent.gain, "another gain");
         Ok(())
     }

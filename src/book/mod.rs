@@ -15,11 +15,11 @@ pub use index::{Stale, ValueRef};
 pub use shelf::{Shelf, TargetEntry};
 
 use crate::{
-    fork::{ReadSet, StateDiff, TargetBlock, View},
+    fork::{Facet, ReadSet, StateDiff, TargetBlock, View},
     plan::{MarketId, TargetKey},
     protocols::{Found, MarketReading, OrderKey, Protocol, Read, Screen, TargetReading},
 };
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Log};
 use index::Index;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -88,6 +88,18 @@ impl Book {
         }
     }
 
+    /// Whether something is in the book already. What it says of it is then kept right by state diffs, whatever the logs did.
+    #[must_use]
+    pub fn knows(&self, protocol: usize, found: &Found) -> bool {
+        match found {
+            Found::Market(market) => self.shelves.contains_key(&MarketRef { protocol, market: *market }),
+            Found::Target(market, key) => {
+                let market = MarketRef { protocol, market: *market };
+                self.unread.targets.contains(&(market, *key)) || self.shelves.get(&market).is_some_and(|shelf| shelf.get(key).is_some())
+            }
+        }
+    }
+
     /// Notes what a state diff made stale, to be read at the next refresh.
     pub fn changed(&mut self, diff: &StateDiff) {
         let stale = self.index.stale(diff);
@@ -101,16 +113,53 @@ impl Book {
         self.index.stale(diff)
     }
 
+    /// What transactions that changed this and logged that concern: the values that are stale after them, and the markets and
+    /// targets that begin with them. Those can be asked on the overlay before they are mined.
+    #[must_use]
+    pub fn concerned<'a>(&self, diff: &StateDiff, logs: impl Iterator<Item = &'a Log>) -> Stale {
+        let mut stale = self.index.stale(diff);
+        for log in logs {
+            for (place, protocol) in self.protocols.iter().enumerate() {
+                for found in protocol.found_in(log) {
+                    self.begins(place, found, &mut stale);
+                }
+            }
+        }
+        stale
+    }
+
+    /// Adds what is not known yet; a known value is stale by what it was read from, if it is.
+    fn begins(&self, protocol: usize, found: Found, stale: &mut Stale) {
+        let (Found::Market(id) | Found::Target(id, _)) = found;
+        let market = MarketRef { protocol, market: id };
+        let shelf = self.shelves.get(&market);
+        match found {
+            Found::Market(_) if shelf.is_none() => {
+                stale.markets.insert(market);
+            }
+            Found::Target(_, key) if shelf.is_none_or(|shelf| shelf.get(&key).is_none()) => {
+                stale.targets.insert((market, key));
+            }
+            Found::Market(_) | Found::Target(..) => {}
+        }
+    }
+
+    /// Whether any value was read from this facet.
+    #[must_use]
+    pub fn reads(&self, facet: &Facet) -> bool {
+        self.index.reads(facet)
+    }
+
+    /// How many facets the values were read from, each counted once.
+    #[must_use]
+    pub fn facet_count(&self) -> usize {
+        self.index.len()
+    }
+
     /// Whether any value was read from a facet of this account.
     #[must_use]
     pub fn reads_account(&self, address: &Address) -> bool {
         self.index.reads_account(address)
-    }
-
-    /// Every facet that some value was read from: what the fork must keep warm.
-    #[must_use]
-    pub fn live_reads(&self) -> ReadSet {
-        self.index.facets()
     }
 
     /// The facets that the unread targets need, so that they can be fetched in few requests.
@@ -198,12 +247,13 @@ impl Book {
         self.shelves.values().map(Shelf::len).sum()
     }
 
-    /// The targets of a market that a reading puts beyond the boundary, those without an order included.
+    /// The targets of a market that a reading puts beyond the boundary, or names itself; those without an order included.
     #[must_use]
     pub fn beyond(&self, market: MarketRef, reading: &MarketReading) -> Vec<TargetKey> {
         let Some(shelf) = self.shelves.get(&market) else { return Vec::new() };
-        match reading.screen {
-            Screen::Ordered { boundary } => shelf.above(boundary),
+        match &reading.screen {
+            Screen::Ordered { boundary } => shelf.above(*boundary),
+            Screen::Listed(targets) => targets.clone(),
             Screen::OnStale => shelf.all(),
         }
     }

@@ -31,14 +31,14 @@ pub struct Shelf {
     ordered: BTreeSet<(U256, TargetKey)>,
     apart: BTreeSet<TargetKey>,
     reading: Option<Read<MarketReading>>,
-    /// Number and timestamp of the target block that the reading is for.
-    read_for: Option<(u64, u64)>,
+    /// The target block that the reading is for. Two heads of one height and time have different ones.
+    read_for: Option<TargetBlock>,
 }
 
 impl Shelf {
     pub(super) fn set_reading(&mut self, block: &TargetBlock, reading: Read<MarketReading>) {
         self.reading = Some(reading);
-        self.read_for = Some((block.number, block.timestamp));
+        self.read_for = Some(block.clone());
     }
 
     pub(super) fn forget_reading(&mut self) {
@@ -49,8 +49,8 @@ impl Shelf {
     /// Whether the market must be read for this target block: never read, or its value depends on the block.
     #[must_use]
     pub fn is_due(&self, block: &TargetBlock) -> bool {
-        match (&self.reading, self.read_for) {
-            (Some(read), Some(read_for)) => read_for != (block.number, block.timestamp) && read.reads.reads_environment(),
+        match (&self.reading, &self.read_for) {
+            (Some(read), Some(read_for)) => read_for != block && read.reads.reads_environment(),
             _ => true,
         }
     }
@@ -137,7 +137,11 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::Address;
+    use crate::{
+        chain::Head,
+        fork::{ChainRules, EnvWord, Facet, Hardfork, ReadSet},
+    };
+    use alloy::primitives::{Address, B256};
 
     fn reading(key: OrderKey) -> Result<TargetReading, Skip> {
         Ok(TargetReading { key, debt: U256::ONE, collateral: U256::ONE })
@@ -159,6 +163,34 @@ mod tests {
         assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4), account(5)]);
         assert_eq!(shelf.above(U256::MAX), vec![account(4), account(5)]);
         assert!(shelf.is_dust(&account(5)) && !shelf.is_dust(&account(4)));
+    }
+
+    #[test]
+    fn sibling_heads_are_not_the_same_block() {
+        let head = |hash: u8| Head {
+            number: 100,
+            hash: B256::repeat_byte(hash),
+            parent_hash: B256::repeat_byte(1),
+            timestamp: 1_200,
+            base_fee: 7,
+            gas_limit: 30_000_000,
+            gas_used: 0,
+            fee_recipient: Address::ZERO,
+            prev_randao: B256::ZERO,
+            excess_blob_gas: 0,
+            blob_gas_used: 0,
+            receipts_root: B256::ZERO,
+        };
+        let rules = ChainRules::fixed(1, 12, Hardfork::Osaka);
+        let (ours, sibling) = (TargetBlock::after(&head(2), &rules), TargetBlock::after(&head(3), &rules));
+        let mut reads = ReadSet::default();
+        reads.insert(Facet::Env(EnvWord::Timestamp));
+        let reading = |reads: ReadSet| Read { value: Err(Skip::new(crate::plan::SkipReason::Paused, "")), reads };
+        let mut shelf = Shelf::default();
+        shelf.set_reading(&ours, reading(reads));
+        assert!(!shelf.is_due(&ours) && shelf.is_due(&sibling));
+        shelf.set_reading(&ours, reading(ReadSet::default()));
+        assert!(!shelf.is_due(&sibling), "what reads no environment word is kept right by diffs");
     }
 
     #[test]

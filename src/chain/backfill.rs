@@ -10,8 +10,11 @@ use super::{
 use alloy::{primitives::B256, rpc::types::Log};
 use std::time::Duration;
 
-/// How often a range is asked for again when the connection fails.
-const ATTEMPTS: u32 = 5;
+/// How often a range is asked for again when the connection fails or the node wants fewer requests.
+const ATTEMPTS: u32 = 6;
+
+/// The first pause for a node that wants fewer requests; it doubles.
+const RATE_PAUSE: Duration = Duration::from_millis(500);
 
 /// One range of blocks that was read.
 #[derive(Clone, Debug)]
@@ -69,13 +72,18 @@ where
     Ok(())
 }
 
-/// Reads one range, again when the connection fails or the last block changes while it is read.
+/// Reads one range, again when the connection fails or the last block changes while it is read, and after a pause when the node wants fewer requests.
 async fn read_range(node: &Node, query: &LogQuery, from: u64, to: u64) -> Result<(B256, Vec<Log>), ChainError> {
     let mut attempt = 0;
     loop {
         attempt += 1;
         let read = read_once(node, query, from, to).await;
         match read {
+            Err(error) if error.is_rate_limit() && attempt < ATTEMPTS => {
+                let pause = RATE_PAUSE.saturating_mul(1 << (attempt - 1));
+                tracing::warn!(%error, attempt, ?pause, "the node wants fewer requests");
+                tokio::time::sleep(pause).await;
+            }
             Err(error) if error.advice() == Advice::Retry && !error.is_too_much() && attempt < ATTEMPTS => {
                 tracing::warn!(%error, attempt, "asking for logs again");
                 tokio::time::sleep(Duration::from_millis(100).saturating_mul(attempt)).await;

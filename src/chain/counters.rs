@@ -52,7 +52,7 @@ counters! {
     pending_lagged,
     /// Announcements that are no transactions of a known kind.
     pending_undecodable,
-    /// Transactions whose hash or sender is not what the node said.
+    /// Transactions whose hash is not what the node said.
     pending_forged,
     /// Transactions above the size limit.
     pending_giant,

@@ -122,6 +122,20 @@ impl ChainError {
         matches!(self, Self::Connection { source: RpcError::Transport(TransportErrorKind::BackendGone), .. })
     }
 
+    /// Whether the node wants fewer requests for a while. That is no reason to ask for less at once, which takes more of them.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        const SAYINGS: &[&str] = &["rate limit", "rate-limit", "ratelimit", "too many requests", "requests per", "request count", "throttle", "compute units"];
+        match self {
+            Self::Refused { code, message, .. } => {
+                let message = message.to_ascii_lowercase();
+                *code == 429 || SAYINGS.iter().any(|saying| message.contains(saying))
+            }
+            Self::Connection { source: RpcError::Transport(kind), .. } => kind.as_http_error().is_some_and(|error| error.status == 429),
+            _ => false,
+        }
+    }
+
     /// Whether a request for logs was too large for the node. Nodes say so in many ways, some by not answering.
     #[must_use]
     pub fn is_too_much(&self) -> bool {
@@ -129,6 +143,7 @@ impl ChainError {
             &["more than", "too many", "too large", "too wide", "block range", "range is", "limit exceeded", "exceed", "response size", "timed out", "timeout"];
         match self {
             Self::Late { .. } => true,
+            limited if limited.is_rate_limit() => false,
             Self::Refused { code, message, .. } => {
                 let message = message.to_ascii_lowercase();
                 *code == -32005 || SAYINGS.iter().any(|saying| message.contains(saying))

@@ -35,7 +35,7 @@ pub struct Head {
     pub receipts_root: B256,
 }
 
-/// A transaction that waits in the public mempool, its sender recovered (or given by the node).
+/// A transaction that waits in the public mempool; its sender is the node's word.
 #[derive(Clone, Debug)]
 pub struct PendingTx {
     /// The signed transaction and who signed it.

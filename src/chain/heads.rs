@@ -189,20 +189,32 @@ impl Follower {
                 self.send(event).await
             }
             Standing::Below(_) => {
-                // Rolled back, or answered by a node that lags. A node that still knows our tip's height lags in the answer only.
-                let known = self.node.head_by_number(tip.number).await?;
-                if known.is_some_and(|head| head.hash == tip.hash) || self.suspected.replace(newest.hash) != Some(newest.hash) {
+                if self.is_answer_late(&tip).await? || self.suspected.replace(newest.hash) != Some(newest.hash) {
                     return Ok(());
                 }
                 self.suspected = None;
                 let events = self.window.attach(newest.hash, Vec::new());
                 self.send_all(events, newest).await
             }
+            // Below all that is remembered: a young window has nothing to hold it against, so a second answer must say so, too.
+            Standing::Unknown if self.window.oldest().is_some_and(|oldest| newest.number <= oldest) => {
+                if self.is_answer_late(&tip).await? || self.suspected.replace(newest.hash).is_none() {
+                    return Ok(());
+                }
+                self.suspected = None;
+                self.send_all(None, newest).await
+            }
             Standing::Unknown => {
                 self.suspected = None;
                 self.walk_back(newest).await
             }
         }
+    }
+
+    /// Whether a head below our tip was only answered by a node that lags behind: who still has our tip at its height has not rolled back.
+    async fn is_answer_late(&self, tip: &super::Head) -> Result<bool, ChainError> {
+        let known = self.node.head_by_number(tip.number).await?;
+        Ok(known.is_some_and(|head| head.hash == tip.hash))
     }
 
     /// Follows the parents of `newest` until one is remembered.

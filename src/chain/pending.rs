@@ -1,9 +1,12 @@
 //! The stream of pending transactions: full bodies over a WebSocket of its own, each checked before anybody sees it.
 //!
 //! ```text
-//! newPendingTransactions(full) ─▶ size ─▶ decode ─▶ hash and sender recomputed ─▶ queue (bounded, the oldest go first) ─▶ next()
+//! newPendingTransactions(full) ─▶ size ─▶ decode ─▶ hash recomputed ─▶ queue (bounded, the oldest go first) ─▶ next()
 //!                                   └─────────┴──────────────┴─ refused: counted, and told with its reason where there is room
 //! ```
+//!
+//! The sender is the node's word: checking a signature costs more than all the rest, and most transactions are passed over. Whoever simulates one
+//! checks it first.
 //!
 //! What arrived while the connection was down is not read back: a transaction that still waits shows in the block that mines it.
 
@@ -15,7 +18,6 @@ use super::{
     node::Node,
 };
 use alloy::{
-    consensus::transaction::SignerRecoverable,
     eips::eip2718::Encodable2718,
     primitives::{B256, keccak256},
     providers::Provider,
@@ -276,8 +278,7 @@ fn read(body: &str, limit: usize, counters: &Counters) -> PendingEvent {
     if bytes.len() > limit {
         return refused(Some(hash), giant);
     }
-    let sender = recovered.inner().recover_signer();
-    if keccak256(&bytes) != hash || sender.is_err() || sender.is_ok_and(|sender| sender != recovered.signer()) {
+    if keccak256(&bytes) != hash {
         return refused(Some(hash), Refusal::Forged);
     }
     let pending = PendingTx { tx: Arc::new(recovered) };

@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Borrowers to begin with.
     #[arg(long, default_value_t = 300)]
     borrowers: u32,
+    /// Deploy f(x) too, with positions in all its pools.
+    #[arg(long)]
+    fx: bool,
     /// Write a searcher's configuration for this devnet to a file; its secrets are printed as environment variables.
     #[arg(long)]
     write_config: Option<PathBuf>,
@@ -26,7 +29,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut stop = setup::interrupted();
     let chain = ChainConfig { block_every: Some(Duration::from_secs(args.block_every.max(1))), ..ChainConfig::default() };
     let seed = Some(Seed { borrowers: args.borrowers, ..Seed::default() });
-    let devnet = Devnet::start(DevnetConfig { chain, seed }).await.map_err(Failure::from_error)?;
+    let devnet = Devnet::start(DevnetConfig { chain, seed, fx: args.fx }).await.map_err(Failure::from_error)?;
     let facts = devnet.config_facts().map_err(Failure::from_error)?;
     print::line(format!("http    {}", facts.http_url));
     print::line(format!("ws      {}", facts.ws_url));
@@ -34,6 +37,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     print::line(format!("morpho  {}", facts.contracts.morpho));
     for market in facts.contracts.markets.values() {
         print::line(format!("market  {}  {}", market.id, market.name));
+    }
+    for pair in devnet.fx().into_iter().flat_map(|fx| &fx.pairs) {
+        print::line(format!("f(x)    {} long {} short {}", pair.symbol, pair.long, pair.short));
     }
     if let Some(path) = args.write_config {
         let ledger = path.with_extension("sqlite");

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::{
-    drivers::{Decided, report::Line, searcher::Event},
+    drivers::{Decided, dropped, report::Line, searcher::Event},
     engine::{Batch, BatchShape, Outcome},
     plan::{SkipReason, Trigger},
 };
@@ -35,10 +35,16 @@ async fn next(ends: &mut Option<mpsc::Receiver<Decided>>) -> Option<Decided> {
 fn print_event(event: &Event, json: bool) {
     match event {
         Event::Trigger { outcome, sent } => print_outcome(outcome, if *sent > 0 { "sent" } else { "candidate" }, json),
-        Event::Head { number, report, .. } if !json => {
+        Event::Head { number, report, pending, .. } if !json => {
+            let ignored = dropped::summary(&pending.ignored);
             print::line(format!(
-                "head {number}: {} facets changed, {} markets and {} targets read",
-                report.changed, report.refreshed.markets, report.refreshed.targets
+                "head {number}: {} facets changed, {} markets and {} targets read in {} runs; pending: {} simulated{}{ignored}",
+                report.changed,
+                report.refreshed.markets,
+                report.refreshed.targets,
+                report.runs,
+                pending.simulated,
+                if ignored.is_empty() { "" } else { ", ignored " }
             ));
         }
         Event::Ready { .. } | Event::Head { .. } | Event::Ignored { .. } | Event::Unusable { .. } => {}
@@ -89,8 +95,12 @@ pub(super) fn print_outcome(outcome: &Outcome, status: &'static str, json: bool)
 }
 
 fn print_decided(decided: &Decided, json: bool) {
-    for candidate in &decided.batch.candidates {
-        let line = Line::candidate(decided.trigger, &decided.batch, candidate, decided.outcome.name());
+    let status = decided.outcome.name();
+    let lines: Vec<Line> = match (&decided.batch, decided.trigger) {
+        (Some(batch), Some(trigger)) => batch.candidates.iter().map(|candidate| Line::candidate(trigger, batch, candidate, status)).collect(),
+        _ => decided.jobs.iter().map(|(target, action)| Line::ended(target, *action, status)).collect(),
+    };
+    for line in lines {
         if json {
             print::json(&line);
         } else {
@@ -103,7 +113,7 @@ fn together(batch: &Batch) -> String {
     match batch.shape {
         BatchShape::Single => "alone".to_owned(),
         BatchShape::Merged => format!("{} in one transaction", batch.candidates.len()),
-        BatchShape::Chain => format!("{} transactions in one bundle", batch.candidates.len()),
+        BatchShape::Chain => format!("{} transactions in one bundle", batch.txs.len()),
     }
 }
 

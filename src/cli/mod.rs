@@ -7,11 +7,14 @@ mod devnet;
 mod dry_run;
 mod executor;
 mod follow;
+mod markets;
 mod positions;
 mod print;
+mod replay;
 mod run;
 mod setup;
 mod simulate;
+mod snapshot;
 
 use crate::drivers::start::StartError;
 use clap::{Parser, Subcommand};
@@ -31,10 +34,16 @@ enum Command {
     Run(run::Args),
     /// The same without sending: needs no keys and no deployed contract.
     DryRun(dry_run::Args),
+    /// Every market of every configured protocol: parameters, price, boundary, what is closed and why.
+    Markets(markets::Args),
+    /// One block with all that a dry-run of it reads, as a file.
+    Snapshot(snapshot::Args),
     /// Known markets and positions, the riskiest first.
     Positions(positions::Args),
     /// Plan, size and simulate the liquidation of one target.
     Simulate(simulate::Args),
+    /// Execute real blocks again on the state that was recorded with them.
+    Replay(replay::Args),
     /// Deploy or look at the executor contract.
     Executor(executor::Args),
     /// A local chain with real contracts, its mempool and a relay, until interrupted.
@@ -72,9 +81,12 @@ impl Failure {
     /// A start that failed: configuration mistakes are the user's to mend.
     fn start(error: StartError) -> Self {
         match error {
-            StartError::Config(_) | StartError::OnChain(_) | StartError::Missing(_) | StartError::Secret(_) | StartError::Executor(_) => {
-                Self::Usage(error.into())
-            }
+            StartError::Config(_)
+            | StartError::OnChain(_)
+            | StartError::Missing(_)
+            | StartError::Secret(_)
+            | StartError::Executor(_)
+            | StartError::Snapshot(_) => Self::Usage(error.into()),
             _ => Self::Failed(error.into()),
         }
     }
@@ -90,8 +102,11 @@ impl Cli {
         let result = match self.command {
             Command::Run(args) => run::run(args).await,
             Command::DryRun(args) => dry_run::run(args).await,
+            Command::Markets(args) => markets::run(args).await,
+            Command::Snapshot(args) => snapshot::run(args).await,
             Command::Positions(args) => positions::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Executor(args) => executor::run(args).await,
             Command::Devnet(args) => devnet::run(args).await,
             Command::Demo(args) => demo::run(args).await,

@@ -20,6 +20,14 @@ pub(super) fn configured(file: &ConfigFile) -> Result<(Config, Environment), Fai
     Ok((config, environment))
 }
 
+/// The same for a run that asks no node.
+pub(super) fn configured_without_node(file: &ConfigFile) -> Result<Config, Failure> {
+    let environment = Environment::of_process();
+    let config = Config::load_without_node(&file.config, &environment).map_err(|error| Failure::Usage(error.into()))?;
+    logging(&config.log.filter, config.log.format).map_err(Failure::Usage)?;
+    Ok(config)
+}
+
 /// Sends log lines that pass `filter` to standard error; standard output belongs to the command. A second call changes nothing.
 pub(super) fn logging(filter: &str, format: LogFormat) -> eyre::Result<()> {
     let filter = EnvFilter::try_from_env("HARRIER_LOG").or_else(|_| EnvFilter::try_new(filter)).wrap_err("log.filter")?;

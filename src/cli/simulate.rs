@@ -2,7 +2,7 @@
 
 use super::{ConfigFile, Failure, print, setup};
 use crate::{
-    book::{Book, MarketRef},
+    book::{Book, MarketRef, Shelf},
     config::Config,
     drivers::{
         report::Line,
@@ -11,7 +11,7 @@ use crate::{
     engine::{Batch, Candidate, Outcome},
     fork::SimTx,
     plan::{Size, SizeUnit, SkipReason, TargetKey},
-    protocols::{OrderKey, Screen},
+    protocols::{MarketReading, OrderKey, Screen},
 };
 use alloy::{
     consensus::Transaction,
@@ -26,7 +26,7 @@ pub(super) struct Args {
     file: ConfigFile,
     /// The market's id, or the beginning of it where no other market's begins so.
     market: String,
-    /// The target: the address of the borrower.
+    /// The target: the address of a borrower, `pool` for a whole pool, or `tick:NUMBER`.
     target: String,
     /// Print the call tree of each transaction.
     #[arg(long)]
@@ -72,22 +72,23 @@ struct Row {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let key = TargetKey::Account(parse_target(&args.target).map_err(Failure::Usage)?);
+    let asked = Asked::parse(&args.target).map_err(Failure::Usage)?;
     let wanted = Prefix::parse(&args.market).map_err(Failure::Usage)?;
     let (config, environment) = setup::configured(&args.file)?;
     let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
-    let (market, standing) = {
+    let (market, key, standing) = {
         let book = searcher.session().book().read();
         let market = wanted.find(&book).map_err(Failure::Usage)?;
-        (market, standing(&book, market, key).map_err(Failure::Usage)?)
+        let key = asked.find(&book, market).map_err(Failure::Usage)?;
+        (market, key, standing(&book, market, key).map_err(Failure::Usage)?)
     };
     let outcome = searcher.target(market, key).await.map_err(Failure::from_error)?;
     let session = searcher.session();
     let words = Words { config: session.config(), executor: session.engine().settings().executor, json: args.json };
     words.heading(&session.book().read(), session.head().number, market, key, &standing);
     for batch in &outcome.batches {
-        for (place, candidate) in batch.candidates.iter().enumerate() {
-            let txs = transactions(batch, place);
+        for candidate in &batch.candidates {
+            let txs = transactions(batch, candidate.tx);
             let trace = if args.trace { Some(session.trace(txs.clone()).await.map_err(Failure::from_error)?) } else { None };
             words.candidate(&outcome, batch, candidate, &standing, &txs, trace);
         }
@@ -96,14 +97,52 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The transactions up to and with the candidate's own; with a merged one that is the only one.
+/// The transactions up to and with the candidate's own.
 fn transactions(batch: &Batch, place: usize) -> Vec<SimTx> {
     let last = place.saturating_add(1).min(batch.txs.len());
     batch.txs.iter().take(last).map(|simulated| simulated.tx.clone()).collect()
 }
 
-fn parse_target(text: &str) -> eyre::Result<Address> {
-    text.parse().map_err(|error| eyre::eyre!("TARGET {text:?} is no address: {error}"))
+/// A target as a person names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Named completely.
+    Key(TargetKey),
+    /// A tick, whatever node fills it now.
+    Tick(i32),
+}
+
+impl Asked {
+    fn parse(text: &str) -> eyre::Result<Self> {
+        if text == "pool" {
+            return Ok(Self::Key(TargetKey::Pool));
+        }
+        if let Some(number) = text.strip_prefix("tick:") {
+            return number.parse().map(Self::Tick).map_err(|error| eyre::eyre!("TARGET {text:?} is no tick: {error}"));
+        }
+        let account = text.parse().map_err(|error| eyre::eyre!("TARGET {text:?} is no address, and neither `pool` nor `tick:NUMBER`: {error}"))?;
+        Ok(Self::Key(TargetKey::Account(account)))
+    }
+
+    /// The target itself: a tick is the one that is known, or listed as beyond the boundary, under its number.
+    fn find(self, book: &Book, market: MarketRef) -> eyre::Result<TargetKey> {
+        let number = match self {
+            Self::Key(key) => return Ok(key),
+            Self::Tick(number) => number,
+        };
+        let known = book.shelf(market).into_iter().flat_map(|shelf| shelf.targets().map(|(key, _)| *key));
+        let of_number = |key: &TargetKey| matches!(key, TargetKey::Tick { tick, .. } if *tick == number);
+        let found = listed(book, market).into_iter().chain(known).find(of_number);
+        found.ok_or_else(|| eyre::eyre!("market {} has no tick {number} with debt that is known or beyond its boundary", market.market))
+    }
+}
+
+/// The targets that a market's own structure puts beyond its boundary.
+fn listed(book: &Book, market: MarketRef) -> Vec<TargetKey> {
+    match book.shelf(market).and_then(Shelf::reading).map(|read| &read.value) {
+        Some(Ok(MarketReading { screen: Screen::Listed(targets), .. })) => targets.clone(),
+        _ => Vec::new(),
+    }
 }
 
 /// The beginning of a market's id, in lower case and with its `0x`.
@@ -139,6 +178,9 @@ impl Prefix {
 
 fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Standing> {
     let shelf = book.shelf(market);
+    if listed(book, market).contains(&key) {
+        return Ok(Standing { place: "beyond", ..Standing::default() });
+    }
     let entry = shelf.and_then(|shelf| shelf.get(&key)).ok_or_else(|| {
         let known = shelf.map_or(0, |shelf| shelf.len());
         eyre::eyre!("{key} has no debt in market {}; {known} targets of it have", market.market)
@@ -146,7 +188,7 @@ fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Stan
     let boundary = shelf.and_then(|shelf| shelf.reading()).and_then(|read| match &read.value {
         Ok(reading) => match reading.screen {
             Screen::Ordered { boundary } => Some(boundary),
-            Screen::OnStale => None,
+            Screen::Listed(_) | Screen::OnStale => None,
         },
         Err(_) => None,
     });
@@ -309,7 +351,10 @@ mod tests {
         for text in ["", "0x", "weth-usdc", &"a".repeat(65)] {
             assert!(Prefix::parse(text).unwrap_err().to_string().contains("is no market id"), "{text}");
         }
-        assert!(parse_target("0x1234").unwrap_err().to_string().contains("is no address"));
-        assert!(parse_target("0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0").is_ok());
+        assert!(Asked::parse("0x1234").unwrap_err().to_string().contains("is no address"));
+        assert!(Asked::parse("tick:12x").unwrap_err().to_string().contains("is no tick"));
+        assert!(matches!(Asked::parse("0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"), Ok(Asked::Key(TargetKey::Account(_)))));
+        assert_eq!(Asked::parse("tick:-30").unwrap(), Asked::Tick(-30));
+        assert_eq!(Asked::parse("pool").unwrap(), Asked::Key(TargetKey::Pool));
     }
 }

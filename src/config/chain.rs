@@ -46,6 +46,12 @@ words! {
 words! {
     /// How the fork follows the chain from one head to the next.
     Roll {
+        /// Whichever of the others the node has and serves fastest.
+        Auto = "auto",
+        /// The node's diff tracer says what changed.
+        Trace = "trace",
+        /// The block is executed here, on its parent's state, and checked against its own claims.
+        Replay = "replay",
         /// What is known is read again at the new head, pinned by its hash.
         Reread = "reread",
     }
@@ -177,7 +183,7 @@ impl ChainConfig {
             base_fee: BaseFeeRule::Ethereum,
             gas_fee: GasFeeRule::Ethereum,
             submission: Submission::Bundles,
-            roll: Roll::Reread,
+            roll: Roll::Auto,
             hardforks: hardforks.to_vec(),
         })
     }

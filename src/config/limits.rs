@@ -8,6 +8,7 @@ use super::{
 };
 use alloy::primitives::{Address, B256, U256};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Gates between a candidate and a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,10 +88,30 @@ pub struct EngineConfig {
     pub pending_per_sender: usize,
     /// Of those that are known to touch nothing, how many a head are simulated anyway to learn from.
     pub pending_samples: usize,
+    /// Most pending transactions whose state is read at once.
+    pub pending_fetches: usize,
+    /// Longest time to read what a pending transaction needs, in milliseconds.
+    pub pending_fetch_ms: u64,
     /// Most gas of a pending transaction that is simulated.
     pub pending_max_gas: u64,
     /// Largest pending transaction that is looked at, in bytes.
     pub pending_max_bytes: usize,
+    /// Most kinds of call that are remembered as writers of what values were read from.
+    pub writers: usize,
+    /// Heads without a hit after which such a kind is forgotten.
+    pub writer_heads: u64,
+    /// Most accounts and slots that the fork keeps from head to head beside what known markets and targets were read from.
+    pub max_facets: usize,
+    /// Heads for which it keeps what plans and triggers used.
+    pub idle_heads: u64,
+}
+
+impl EngineConfig {
+    /// Longest time to read what a pending transaction needs.
+    #[must_use]
+    pub const fn pending_fetch(&self) -> Duration {
+        Duration::from_millis(self.pending_fetch_ms)
+    }
 }
 
 impl Default for EngineConfig {
@@ -104,6 +125,12 @@ impl Default for EngineConfig {
             pending_samples: 50,
             pending_max_gas: TX_GAS_CAP,
             pending_max_bytes: 128 * 1024,
+            pending_fetches: 16,
+            pending_fetch_ms: 2_000,
+            writers: 4_096,
+            writer_heads: 7_200,
+            max_facets: 200_000,
+            idle_heads: 64,
         }
     }
 }
@@ -120,6 +147,12 @@ impl EngineConfig {
             pending_samples: section.number("pending_samples", default.pending_samples, 0..=1_000_000),
             pending_max_gas: section.number("pending_max_gas", default.pending_max_gas, 21_000..=1_000_000_000),
             pending_max_bytes: section.number("pending_max_bytes", default.pending_max_bytes, 1_024..=16 * 1024 * 1024),
+            pending_fetches: section.number("pending_fetches", default.pending_fetches, 1..=1_024),
+            pending_fetch_ms: section.number("pending_fetch_ms", default.pending_fetch_ms, 1..=60_000),
+            writers: section.number("writers", default.writers, 0..=1_000_000),
+            writer_heads: section.number("writer_heads", default.writer_heads, 1..=10_000_000),
+            max_facets: section.number("max_facets", default.max_facets, 0..=100_000_000),
+            idle_heads: section.number("idle_heads", default.idle_heads, 1..=1_000_000),
         };
         section.finish();
         config

@@ -78,6 +78,9 @@ pub enum Problem {
     /// No code at an address that must be a contract.
     #[error("there is no code at {0}")]
     NoCode(Address),
+    /// Something that a snapshot in place of the chain does not hold.
+    #[error("the snapshot does not hold {0}: it was taken with another configuration")]
+    NotInSnapshot(String),
     /// A call that every such contract answers was refused or answered with nonsense.
     #[error("{address} does not answer {call}: {detail}")]
     NoAnswer {

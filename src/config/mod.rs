@@ -33,12 +33,12 @@ pub use chain::{Activation, BaseFeeRule, ChainConfig, GasFeeRule, Hardfork, Roll
 pub use environment::Environment;
 pub use limits::{EngineConfig, RiskConfig, TX_GAS_CAP};
 pub use mistake::{ConfigError, Mistake, Problem};
-pub use on_chain::{OnChainError, check_on_chain};
+pub use on_chain::{OnChainError, check_on_chain, contracts};
 pub use relays::{CancelStyle, OptionalField, RelayConfig, UuidStyle};
 pub use secret::{KeyRef, Secret, SecretError, SecretRef, UrlRef};
 pub use sections::{
-    ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, ProtocolConfig, ProtocolKind, TokenConfig, Tokens,
-    UniswapV3Config, VenuesConfig,
+    CurveConfig, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, ProtocolConfig, ProtocolKind, TokenConfig,
+    Tokens, UniswapV3Config, VenuesConfig,
 };
 
 use alloy::primitives::Address;
@@ -105,6 +105,24 @@ impl Config {
             Some(config) if mistakes.is_empty() => Ok(config),
             _ => Err(ConfigError::Mistakes(mistakes)),
         }
+    }
+
+    /// How the fork goes from head to head: what is said of the node, else what is said of the chain.
+    #[must_use]
+    pub const fn roll(&self) -> Roll {
+        if matches!(self.node.roll, Roll::Auto) { self.chain.roll } else { self.node.roll }
+    }
+
+    /// The same as [`Config::load`] for a run that asks no node: the file need not have one.
+    pub fn load_without_node(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        // An address that nobody asks, and that is not kept.
+        let node: Table = [("http".to_owned(), NOBODY.into())].into_iter().collect();
+        let name = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: name(), source })?;
+        let facts: Table = [("node".to_owned(), node.into())].into_iter().collect();
+        let mut config = Self::parse_filled(&name(), &text, &facts, environment)?;
+        config.node.http = None;
+        Ok(config)
     }
 
     /// Reads every section, also behind mistakes; none when something that must be there is not.
@@ -192,6 +210,9 @@ impl Config {
         self.tokens.iter().find(|(_, entry)| entry.address == token).map(|(symbol, _)| symbol.as_str())
     }
 }
+
+/// Stands for the node of a run that asks none.
+const NOBODY: &str = "http://localhost";
 
 fn fill(table: &mut Table, facts: &Table) {
     for (key, fact) in facts {

@@ -97,7 +97,8 @@ const fn no_answer(address: Address, call: &'static str, detail: String) -> Prob
 }
 
 /// The addresses that must be contracts, with their key paths. Tokens are checked apart.
-fn contracts(config: &Config) -> Vec<(String, Address)> {
+#[must_use]
+pub fn contracts(config: &Config) -> Vec<(String, Address)> {
     let mut contracts = Vec::new();
     let mut add = |path: String, address: Option<Address>| contracts.extend(address.map(|address| (path, address)));
     add("executor.address".to_owned(), config.executor.address);
@@ -114,6 +115,10 @@ fn contracts(config: &Config) -> Vec<(String, Address)> {
             add(format!("venues.uniswap_v3.pools[{index}]"), Some(*pool));
         }
     }
+    for (index, pool) in config.venues.curve.iter().flat_map(|curve| &curve.pools).enumerate() {
+        add(format!("venues.curve.pools[{index}]"), Some(*pool));
+    }
+    add("venues.wsteth".to_owned(), config.venues.wsteth);
     add("flash.morpho_blue".to_owned(), config.flash.morpho_blue);
     add("flash.moolah".to_owned(), config.flash.moolah);
     contracts

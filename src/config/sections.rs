@@ -1,6 +1,7 @@
 //! The sections that say where things are: node, executor, operators, tokens, protocols, venues, flash, ledger, log.
 
 use super::{
+    chain::Roll,
     mistake::Problem,
     reader::Section,
     secret::{KeyRef, UrlRef},
@@ -27,6 +28,8 @@ pub struct NodeConfig {
     pub max_log_range: u64,
     /// How often the newest head is asked for, in milliseconds: the only source over HTTP, the check that a WebSocket is not silent.
     pub poll_ms: u64,
+    /// How the fork follows this node; `auto` leaves it to the chain's description.
+    pub roll: Roll,
 }
 
 impl NodeConfig {
@@ -55,6 +58,7 @@ impl NodeConfig {
             max_batch: section.number("max_batch", 100, 1..=10_000),
             max_log_range: section.number("max_log_range", 10_000, 1..=10_000_000),
             poll_ms: section.number("poll_ms", 1_000, 10..=60_000),
+            roll: section.or("roll", Roll::Auto),
         };
         section.finish();
         config
@@ -217,6 +221,14 @@ pub struct UniswapV3Config {
     pub pools: Vec<Address>,
 }
 
+/// Curve's StableSwap pools as venues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CurveConfig {
+    /// The pools; what each one trades and how is read from it.
+    #[serde(serialize_with = "value::checksummed_list")]
+    pub pools: Vec<Address>,
+}
+
 /// Where tokens are swapped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VenuesConfig {
@@ -228,9 +240,20 @@ pub struct VenuesConfig {
     /// Uniswap V3, if it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uniswap_v3: Option<UniswapV3Config>,
+    /// Curve, if it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<CurveConfig>,
+    /// Wrapped staked ether, if it may be wrapped and unwrapped.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::checksummed_option")]
+    pub wsteth: Option<Address>,
 }
 
 impl VenuesConfig {
+    /// Venues that a plan reaches by generic calls: each is called at its own address.
+    pub fn called(&self) -> impl Iterator<Item = Address> {
+        self.curve.iter().flat_map(|curve| &curve.pools).chain(&self.wsteth).copied()
+    }
+
     pub(super) fn read(mut section: Section<'_>, tokens: &Tokens) -> Option<Self> {
         let weth = match section.value("weth") {
             Some(value) => section.kept("weth", token(tokens, value)),
@@ -251,8 +274,14 @@ impl VenuesConfig {
             uniswap.finish();
             Some(UniswapV3Config { factory: factory?, fee_tiers, pools })
         });
+        let curve = section.section("curve").map(|mut curve| {
+            let config = CurveConfig { pools: curve.list("pools") };
+            curve.finish();
+            config
+        });
+        let wsteth = section.optional("wsteth");
         section.finish();
-        Some(Self { weth: weth?, max_hops, uniswap_v3 })
+        Some(Self { weth: weth?, max_hops, uniswap_v3, curve, wsteth })
     }
 }
 

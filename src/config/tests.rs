@@ -224,6 +224,12 @@ fn chains_that_are_not_modelled_are_refused_and_unknown_ones_described() {
     );
     let config = Config::parse("x", &described, &Environment::default()).unwrap();
     assert_eq!((config.chain.hardfork_at(8), config.chain.hardfork_at(9)), (Some(Hardfork::Prague), Some(Hardfork::Osaka)));
+    assert_eq!(config.roll(), Roll::Reread);
+    // What is said of the node wins.
+    let traced = described.replace("[node]\n", "[node]\nroll = \"trace\"\n");
+    assert_eq!(Config::parse("x", &traced, &Environment::default()).unwrap().roll(), Roll::Trace);
+    let guessed = described.replace("[node]\n", "[node]\nroll = \"guess\"\n");
+    assert_eq!(mistakes(&guessed, &[]), ["node.roll: must be one of auto, trace, replay, reread"]);
     let falling = described.replace("timestamp = 9", "timestamp = 9 }, { name = \"cancun\", timestamp = 10");
     assert_eq!(mistakes(&falling, &[]), ["chain.hardforks[2].name: hardforks must rise in order and time"]);
 }

@@ -49,6 +49,10 @@ pub(super) struct AnvilOptions {
     pub gas_limit: u64,
     /// The node to fork from, if any.
     pub fork_url: Option<String>,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// Where its state is read from, if the file exists, and written to at its end.
+    pub state: Option<PathBuf>,
 }
 
 /// The `solidity/` folder with its installed packages: beside the sources this was compiled from, else below the current directory.
@@ -89,11 +93,12 @@ fn packaged_name() -> Option<String> {
     Some(format!("anvil-{os}-{arch}"))
 }
 
-/// Starts an anvil on a free port that mines only when told to.
+/// Starts an anvil that mines only when told to.
 pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError> {
     let path = find_anvil()?;
     let mut anvil = Anvil::at(&path)
         .chain_id(options.chain_id)
+        .port(options.port)
         .args(["--no-mining", "--order", "fifo", "--enable-tx-gas-limit", "--disable-min-priority-fee", "--disable-console-log"])
         // A bundle may fund its own later transactions: only execution can tell whether the money is there.
         .arg("--disable-pool-balance-checks")
@@ -101,6 +106,9 @@ pub(super) fn spawn(options: &AnvilOptions) -> Result<AnvilInstance, AnvilError>
         .args(["--balance", ACCOUNT_ETHER])
         .args(["--gas-limit", &options.gas_limit.to_string()])
         .args(["--prune-history", &STATES_KEPT.to_string()]);
+    if let Some(state) = &options.state {
+        anvil = anvil.arg("--state").arg(state);
+    }
     anvil = match &options.fork_url {
         // anvil's fork cache on disk is keyed by chain id and height alone, so another devnet's state would be served.
         // A fork blocks a worker thread for each read of its parent. With as many reads at once as cores it would never be answered.

@@ -17,7 +17,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
     transports::http::{Http, reqwest},
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Calls of the devnet to its anvil end after this long.
@@ -38,11 +38,13 @@ pub struct ChainConfig {
     pub front: FrontConfig,
     /// Seconds of real time between blocks; none builds only when asked.
     pub block_every: Option<Duration>,
+    /// The file that the node keeps its state in when it ends, so that it can be restarted.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for ChainConfig {
     fn default() -> Self {
-        Self { chain_id: 31_337, base_fee: 10_000_000_000, gas_limit: 60_000_000, front: FrontConfig::default(), block_every: None }
+        Self { chain_id: 31_337, base_fee: 10_000_000_000, gas_limit: 60_000_000, front: FrontConfig::default(), block_every: None, state: None }
     }
 }
 
@@ -108,7 +110,8 @@ pub struct Chain {
     serving: Serving,
     node: Node,
     config: ChainConfig,
-    anvil: AnvilInstance,
+    /// None only when a restart failed half-way.
+    anvil: Option<AnvilInstance>,
 }
 
 #[derive(Debug)]
@@ -118,6 +121,15 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+fn options(config: &ChainConfig, fork_url: Option<String>) -> AnvilOptions {
+    AnvilOptions { chain_id: config.chain_id, base_fee: config.base_fee, gas_limit: config.gas_limit, fork_url, port: 0, state: config.state.clone() }
+}
+
+/// Spawning waits for the process's first lines.
+async fn spawn(options: AnvilOptions) -> Result<AnvilInstance, DevnetError> {
+    Ok(tokio::task::spawn_blocking(move || anvil::spawn(&options)).await.map_err(BuildError::Task)??)
 }
 
 impl Chain {
@@ -133,16 +145,41 @@ impl Chain {
 
     async fn spawn(config: ChainConfig, fork_url: Option<String>) -> Result<Self, DevnetError> {
         let fee_recipient = Person::named("builder").address();
-        let options = AnvilOptions { chain_id: config.chain_id, base_fee: config.base_fee, gas_limit: config.gas_limit, fork_url };
-        // Spawning waits for the process's first lines.
-        let anvil = tokio::task::spawn_blocking(move || anvil::spawn(&options)).await.map_err(BuildError::Task)??;
+        let anvil = spawn(options(&config, fork_url)).await?;
         let node = Node::new(&anvil.endpoint(), NODE_LIMIT)?;
         let _: serde_json::Value = node.call("anvil_setCoinbase", (fee_recipient,)).await?;
         if node.balance(fee_recipient).await? == U256::ZERO {
             let _: serde_json::Value = node.call("anvil_setBalance", (fee_recipient, U256::from(FEE_RECIPIENT_FUNDS))).await?;
         }
         let serving = Front::serve(node.clone(), config.chain_id, fee_recipient, config.front.clone()).await?;
-        Ok(Self { ticker: None, serving, node, config, anvil })
+        Ok(Self { ticker: None, serving, node, config, anvil: Some(anvil) })
+    }
+
+    /// Ends the node as one ends a node, and starts it again from its state file on the same port: its blocks and its newest state are there, older states and
+    /// traces are not. The front stays; meanwhile its clients' calls to the node fail.
+    ///
+    /// # Errors
+    /// [`DevnetError::Unknown`] without a state file in the configuration; else when the node does not come up again.
+    pub async fn restart_node(&mut self) -> Result<(), DevnetError> {
+        if self.config.state.is_none() {
+            return Err(DevnetError::Unknown("state file".to_owned()));
+        }
+        let anvil = self.anvil.take().ok_or_else(|| DevnetError::Unknown("node".to_owned()))?;
+        let options = AnvilOptions { port: anvil.port(), ..options(&self.config, None) };
+        // Its end is waited for: the state is written then.
+        tokio::task::spawn_blocking(move || drop(anvil)).await.map_err(BuildError::Task)?;
+        self.anvil = Some(spawn(options).await?);
+        let _: serde_json::Value = self.node.call("anvil_setCoinbase", (self.fee_recipient(),)).await?;
+        self.front().sync().await?;
+        Ok(())
+    }
+
+    /// Takes back the newest `depth` blocks without a word, as [`Front::rollback`] does it.
+    ///
+    /// # Errors
+    /// When the node does not go back.
+    pub async fn rollback(&self, depth: u64, falls_back: impl Fn(Address) -> bool + Send + Sync + 'static) -> Result<Head, DevnetError> {
+        Ok(self.front().rollback(depth, falls_back).await?)
     }
 
     /// Builds blocks in real time from now on, if the configuration says so.
@@ -178,7 +215,8 @@ impl Chain {
     /// The node behind the front as an alloy provider; for set-up and for judging results, never for a searcher.
     pub fn provider(&self) -> Result<DynProvider, DevnetError> {
         let http = reqwest::Client::builder().no_proxy().timeout(NODE_LIMIT).build().map_err(|error| DevnetError::Client(error.to_string()))?;
-        let client = RpcClient::new(Http::with_client(http, self.anvil.endpoint_url()), true);
+        let url = self.node.url().parse().map_err(|error| DevnetError::Client(format!("{}: {error}", self.node.url())))?;
+        let client = RpcClient::new(Http::with_client(http, url), true);
         Ok(ProviderBuilder::new().connect_client(client).erased())
     }
 
@@ -242,7 +280,7 @@ impl Chain {
 
     /// anvil's funded account of this number (0 to 9), as a person.
     pub fn dev_account(&self, number: usize) -> Result<Person, DevnetError> {
-        let key = self.anvil.nth_key(number).ok_or(DevnetError::Account(number))?;
+        let key = self.anvil.as_ref().and_then(|anvil| anvil.nth_key(number)).ok_or(DevnetError::Account(number))?;
         Ok(Person::with_signer(&format!("account {number}"), PrivateKeySigner::from(key.clone())))
     }
 

@@ -109,7 +109,8 @@ pub(super) async fn deploy(chain: &Chain, cast: &Cast<'_>) -> Result<Contracts, 
     }
     let mut pools = Vec::new();
     for (one, one_amount, other, other_amount) in POOLS {
-        let sides = [(token(one)?, one_amount), (token(other)?, other_amount)];
+        let side = |symbol, whole| token(symbol).map(|facts| (facts.address, units(whole, facts.decimals)));
+        let sides = [side(one, one_amount)?, side(other, other_amount)?];
         pools.push(pool(&mut hands, by, factory, manager, sides).await?);
     }
     for (listing, market) in MARKETS.iter().zip(&markets) {
@@ -199,8 +200,14 @@ async fn markets(
     Ok(markets)
 }
 
-async fn pool(hands: &mut Hands<'_>, by: &Person, factory: Address, manager: Address, sides: [(TokenFacts, u64); 2]) -> Result<PoolFacts, DevnetError> {
-    let [one, other] = sides.map(|(token, whole)| (token.address, units(whole, token.decimals)));
+pub(super) async fn pool(
+    hands: &mut Hands<'_>,
+    by: &Person,
+    factory: Address,
+    manager: Address,
+    sides: [(Address, U256); 2],
+) -> Result<PoolFacts, DevnetError> {
+    let [one, other] = sides;
     let ((token0, amount0), (token1, amount1)) = if one.0 < other.0 { (one, other) } else { (other, one) };
     let fee = U24::from(POOL_FEE);
     let start = PositionManager::createAndInitializePoolIfNecessaryCall { token0, token1, fee, sqrtPriceX96: sqrt_price(amount0, amount1)? };

@@ -6,6 +6,7 @@ use super::{
     chain::{Chain, ChainConfig},
     contracts::{Contracts, MarketFacts},
     deploy::{self, Cast, units},
+    fx::{self, FxContracts},
     hands::{Hands, ask},
     people::Person,
     relay::Relay,
@@ -33,6 +34,8 @@ pub struct DevnetConfig {
     pub chain: ChainConfig,
     /// Borrowers to begin with; none for an empty Morpho.
     pub seed: Option<Seed>,
+    /// Whether f(x) is deployed too, with positions in all its pools.
+    pub fx: bool,
 }
 
 /// Everything that a searcher's configuration for this devnet needs.
@@ -63,6 +66,7 @@ pub struct ConfigFacts {
 pub struct Devnet {
     chain: Chain,
     contracts: Contracts,
+    fx: Option<FxContracts>,
     transmitter: Person,
     rival: Person,
 }
@@ -87,8 +91,15 @@ impl Devnet {
         if let Some(seed) = config.seed {
             seed::plant(&chain, &contracts, &deployer, seed).await?;
         }
+        let fx = if config.fx {
+            let fx = fx::deploy(&chain, &contracts, &deployer).await?;
+            fx::plant(&chain, &fx, &deployer).await?;
+            Some(fx)
+        } else {
+            None
+        };
         chain.start_ticking();
-        Ok(Self { chain, contracts, transmitter, rival })
+        Ok(Self { chain, contracts, fx, transmitter, rival })
     }
 
     /// A fork of this devnet at its newest block: another anvil with a front, a mempool and relays of its own. Only this devnet's blocks
@@ -97,14 +108,34 @@ impl Devnet {
         let mut config = self.chain.config().clone();
         config.front.port = 0;
         config.block_every = None;
+        config.state = None;
         let chain = Chain::fork(config, self.chain.node().url()).await?;
-        Ok(Self { chain, contracts: self.contracts.clone(), transmitter: self.transmitter.clone(), rival: self.rival.clone() })
+        Ok(Self { chain, contracts: self.contracts.clone(), fx: self.fx.clone(), transmitter: self.transmitter.clone(), rival: self.rival.clone() })
+    }
+
+    /// Ends the node and starts it again from its state file, as [`Chain::restart_node`] does it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn restart_node(&mut self) -> Result<(), DevnetError> {
+        self.chain.restart_node().await
     }
 
     /// What is deployed.
     #[must_use]
     pub const fn contracts(&self) -> &Contracts {
         &self.contracts
+    }
+
+    /// f(x), where it is deployed.
+    #[must_use]
+    pub const fn fx(&self) -> Option<&FxContracts> {
+        self.fx.as_ref()
+    }
+
+    /// Asks a contract at the newest block.
+    pub async fn ask<C: SolCall>(&self, what: &str, to: Address, call: &C) -> Result<C::Return, DevnetError> {
+        ask(&self.chain, what, to, call).await
     }
 
     /// The first relay's faults and counters.

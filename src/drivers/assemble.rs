@@ -12,7 +12,7 @@ use crate::{
         Protocol,
         morpho::{Flavor, Morpho, MorphoSetup},
     },
-    venues::{Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError},
+    venues::{CurvePool, Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError, WstEth},
 };
 use alloy::primitives::{Address, U256, keccak256};
 use std::{collections::BTreeSet, sync::Arc};
@@ -20,16 +20,21 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Wei on each throw-away account that stands for an operator in a dry-run.
 const DRY_RUN_FUNDS: u128 = 1_000_000_000_000_000_000_000;
 
+/// Chain id of Ethereum mainnet.
+const ETHEREUM: u64 = 1;
+
 /// The chain's rules as the fork needs them.
 #[must_use]
 pub fn chain_rules(config: &Config) -> ChainRules {
     rules_of(&config.chain)
 }
 
-fn rules_of(chain: &ChainConfig) -> ChainRules {
+/// A chain description as the fork needs it.
+pub(super) fn rules_of(chain: &ChainConfig) -> ChainRules {
     let schedule = chain.hardforks.iter().map(|activation| (activation.timestamp, hardfork(activation.name))).collect();
     let first = chain.hardforks.first().map_or(Hardfork::Cancun, |activation| hardfork(activation.name));
-    ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule)
+    let rules = ChainRules::scheduled(chain.id, chain.slot_seconds, first, schedule);
+    if chain.id == ETHEREUM { rules.with_past_of_ethereum() } else { rules }
 }
 
 const fn hardfork(name: ConfiguredFork) -> Hardfork {
@@ -87,6 +92,13 @@ pub fn marketplace(config: &Config, book: &Book, view: &View, block: &TargetBloc
         }
         venues.extend(pools.into_iter().map(|pool| Arc::new(pool) as Arc<dyn Venue>));
     }
+    let mut reads = ReadSet::default();
+    for pool in config.venues.curve.iter().flat_map(|curve| &curve.pools) {
+        venues.push(Arc::new(CurvePool::read(view, block, *pool, config.venues.weth, &mut reads)?));
+    }
+    if let Some(wrapper) = config.venues.wsteth {
+        venues.push(Arc::new(WstEth::read(view, block, wrapper, &mut reads)?));
+    }
     Ok(Marketplace {
         graph: Arc::new(Graph::new(venues)),
         probe: Probe::new(executor::probe_artifact().runtime_code.clone()),
@@ -102,7 +114,7 @@ pub fn no_marketplace() -> Marketplace {
     Marketplace { graph: Arc::new(Graph::new(Vec::new())), probe, limits: RouterLimits::default(), lenders: Vec::new() }
 }
 
-/// Each market's pair, and each of its tokens against WETH.
+/// Each market's pairs with its debt token, and each of its tokens against WETH.
 #[must_use]
 pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
     let mut pairs = BTreeSet::new();
@@ -116,15 +128,20 @@ pub fn pairs(weth: Address, book: &Book) -> BTreeSet<(Address, Address)> {
             add(reading.debt_token, reading.collateral_token);
             add(reading.debt_token, weth);
             add(reading.collateral_token, weth);
+            for token in &reading.further_tokens {
+                add(*token, reading.debt_token);
+                add(*token, weth);
+            }
         }
     }
     pairs
 }
 
-/// Contracts that the executor's generic call steps must reach: what protocols name and what is configured.
+/// Contracts that the executor's generic call steps must reach: what protocols name, venues that are called, and what is configured.
 #[must_use]
 pub fn call_targets(config: &Config, protocols: &[Arc<dyn Protocol>]) -> Vec<Address> {
-    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.executor.call_targets.iter().copied()).collect();
+    let listed = config.executor.call_targets.iter().copied();
+    let mut targets: Vec<Address> = protocols.iter().flat_map(|protocol| protocol.call_targets()).chain(config.venues.called()).chain(listed).collect();
     targets.sort_unstable();
     targets.dedup();
     targets
@@ -181,9 +198,14 @@ mod tests {
             let names: Vec<String> = chain.hardforks.iter().map(|activation| activation.name.word().to_owned()).collect();
             assert_eq!(names, ["cancun", "prague", "osaka", "bpo1", "bpo2"]);
             let expected = [Hardfork::Cancun, Hardfork::Prague, Hardfork::Osaka, Hardfork::Bpo1, Hardfork::Bpo2];
+            let before_cancun = if id == ETHEREUM { Hardfork::Shanghai } else { Hardfork::Cancun };
+            let at = |timestamp| rules.hardfork_at(20_000_000, timestamp);
             for (place, activation) in chain.hardforks.iter().enumerate() {
-                assert_eq!(rules.hardfork_at(activation.timestamp), expected[place]);
-                assert_eq!(rules.hardfork_at(activation.timestamp.saturating_sub(1)), expected[place.saturating_sub(1)]);
+                assert_eq!(at(activation.timestamp), expected[place]);
+                let earlier = place.checked_sub(1).map_or(before_cancun, |earlier| expected[earlier]);
+                if activation.timestamp > 0 {
+                    assert_eq!(at(activation.timestamp - 1), earlier);
+                }
             }
         }
     }

@@ -42,6 +42,9 @@ pub enum DiscoverError {
         /// Why.
         source: DiscoveryError,
     },
+    /// A protocol that was not configured when the snapshot was taken.
+    #[error("the snapshot holds no logs of {0}: it was taken with another configuration")]
+    NotInSnapshot(ProtocolId),
     /// Whoever keeps checkpoints.
     #[error("the checkpoint can't be kept")]
     Keep(#[from] LedgerError),
@@ -127,15 +130,7 @@ impl Discovery {
         checkpoints: &dyn Checkpoints,
         progress: &dyn Progress,
     ) -> Result<Self, DiscoverError> {
-        let sources = protocol.log_sources();
-        let mut discovery = Self {
-            replay: protocol.discoverer(),
-            query: query(&sources),
-            from_block: sources.iter().map(|source| source.from_block).min().unwrap_or_default(),
-            protocol,
-            anchor: None,
-            next_anchor: None,
-        };
+        let mut discovery = Self::empty(protocol);
         let id = discovery.protocol.id().clone();
         if let Some(checkpoint) = checkpoints.load(&id).await?
             && checkpoint.block <= head.number
@@ -152,6 +147,32 @@ impl Discovery {
         }
         discovery.catch_up(node, head, checkpoints, progress).await?;
         Ok(discovery)
+    }
+
+    fn empty(protocol: Arc<dyn Protocol>) -> Self {
+        let sources = protocol.log_sources();
+        Self {
+            replay: protocol.discoverer(),
+            query: query(&sources),
+            from_block: sources.iter().map(|source| source.from_block).min().unwrap_or_default(),
+            protocol,
+            anchor: None,
+            next_anchor: None,
+        }
+    }
+
+    /// What a snapshot holds of a protocol's logs: it stays at the snapshot's block.
+    pub(super) fn saved(protocol: Arc<dyn Protocol>, replay: Option<&[u8]>) -> Result<Self, DiscoverError> {
+        let mut discovery = Self::empty(protocol);
+        let replay = replay.ok_or_else(|| DiscoverError::NotInSnapshot(discovery.protocol.id().clone()))?;
+        discovery.replay.restore(replay).map_err(|source| discovery.error(source))?;
+        Ok(discovery)
+    }
+
+    /// The replay as it stands, for a snapshot.
+    pub(super) fn save(&self) -> Result<(ProtocolId, Vec<u8>), DiscoverError> {
+        let replay = self.replay.checkpoint().map_err(|source| self.error(source))?;
+        Ok((self.protocol.id().clone(), replay))
     }
 
     /// What is known to exist.
@@ -261,6 +282,11 @@ impl Discovery {
             self.anchor = None;
         }
         self.catch_up(node, head, checkpoints, &Quiet).await?;
+        // Ranges are read by height: a node that took another branch meanwhile told of that one.
+        if node.head_by_number(head.number).await?.is_none_or(|known| known.hash != head.hash) {
+            let detail = format!("block {} is not {} any more", head.number, head.hash);
+            return Err(ChainError::Inconsistent { call: "eth_getLogs", detail }.into());
+        }
         Ok(self.found())
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     engine::{Outcome, Sender},
     fork::SimTx,
-    plan::Resource,
+    plan::{Resource, Skip, SkipReason},
 };
 use alloy::primitives::{Address, U256};
 use futures::{FutureExt, future::BoxFuture};
@@ -47,11 +47,21 @@ impl Sink for DrySink {
         (self.operators.iter().map(|address| Sender { address: *address, nonce: 0 }).collect(), self.taken.clone())
     }
 
-    fn take<'a>(&'a mut self, session: &'a Session, _front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
+    fn take<'a>(&'a mut self, session: &'a Session, front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
         async move {
+            let failed = |what: &'static str| move |error: crate::ledger::LedgerError| SinkError { what, reason: error.to_string() };
             if let Some(records) = &mut self.records {
-                let kept = records.outcome(session.head(), outcome).await;
-                kept.map_err(|error| SinkError { what: "writing an outcome", reason: error.to_string() })?;
+                records.outcome(session.head(), outcome).await.map_err(failed("writing an outcome"))?;
+            }
+            // As in a live run: what such a trigger opens is seen and can't be taken.
+            if let Some(blob) = front.iter().find(|tx| tx.is_eip4844()) {
+                let skip = Skip::new(SkipReason::TriggerNotBundleable, format!("the trigger {} carries blobs", blob.tx_hash()));
+                for batch in &outcome.batches {
+                    if let Some(records) = &mut self.records {
+                        records.refuse(session.head(), batch, &skip).await.map_err(failed("writing a skip"))?;
+                    }
+                }
+                return Ok(0);
             }
             for batch in &outcome.batches {
                 let locks = || batch.candidates.iter().flat_map(|candidate| &candidate.opportunity.locks);

@@ -5,7 +5,8 @@
 //! ```
 
 use super::{
-    in_flight::{Books, Decided, InFlight, Job, front_hashes, ledger_outcome, predicted},
+    decisions::{Court, Decisions},
+    in_flight::{Decided, InFlight, SentBundle, front_hashes, jobs, predicted},
     records::{Records, now_ms},
     searcher::{Sink, SinkError},
     session::Session,
@@ -16,9 +17,9 @@ use crate::{
     engine::{Batch, Outcome, Sender},
     executor,
     fork::{SimTx, TxStatus},
-    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, RecordId, SubmissionRow, UnfinishedBundle},
+    ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, OutcomeRow, RecordId, SubmissionRow},
     plan::{Action, Resource, Skip, SkipReason, Target, Trigger},
-    relay::{BlockSource, Bundle, IncludedBlock, Lease, LogPattern, NodeBlocks, Operators, Relays, SealedTx, Sent, Watch, decide, replacement_uuid},
+    relay::{Bundle, Lease, NodeBlocks, Operators, Relays, SealedTx, Sent, replacement_uuid},
 };
 use alloy::{
     consensus::Transaction,
@@ -28,7 +29,7 @@ use alloy::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 use tokio::sync::mpsc;
@@ -38,22 +39,12 @@ fn needed(session: &Session) -> U256 {
     U256::from(session.target_block().base_fee).saturating_mul(U256::from(TX_GAS_CAP))
 }
 
-/// Blocks for which the receipts of a target block are asked for before its bundle is given up.
-const LONGEST_WAIT: u64 = 64;
-
-/// Where realised profit is read.
-fn books(session: &Session) -> Books {
-    let settings = session.engine().settings();
-    Books { executor: settings.executor, profit_token: settings.weth }
-}
-
 /// A batch that is signed, proven and in the journal.
 struct Prepared {
-    record: RecordId,
+    sent: SentBundle,
     bundle: Bundle,
     lease: Lease,
     batch: Batch,
-    jobs: Vec<Job>,
 }
 
 /// Sends what the engine found.
@@ -64,17 +55,16 @@ pub struct LiveSink {
     records: Records,
     identity: Address,
     blocks: NodeBlocks<RootProvider<AnyNetwork>>,
-    in_flight: Vec<InFlight>,
-    /// Bundles of an earlier process whose block is still to come.
-    recovered: Vec<UnfinishedBundle>,
+    decisions: Decisions,
     needed: U256,
-    decided: Option<mpsc::Sender<Decided>>,
+    /// The block that the engine works for.
+    target: u64,
 }
 
 impl LiveSink {
     /// A sink that sends with these operators to these relays under this identity.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         operators: Operators,
         relays: Relays,
         records: Records,
@@ -82,72 +72,28 @@ impl LiveSink {
         blocks: NodeBlocks<RootProvider<AnyNetwork>>,
         decided: Option<mpsc::Sender<Decided>>,
     ) -> Self {
-        Self { operators, relays, records, identity, blocks, in_flight: Vec::new(), recovered: Vec::new(), needed: U256::ZERO, decided }
+        Self { operators, relays, records, identity, blocks, decisions: Decisions::new(decided), needed: U256::ZERO, target: 0 }
     }
 
-    /// Takes over what an earlier process left undecided: the journal is written before sending, so nothing that was sent is missing.
-    /// What is due is decided at once, the rest when its block is there.
+    /// Takes over what an earlier process left undecided, and what it decided on blocks that may be gone since. What is due is decided at once, the rest
+    /// when its block is there.
     ///
     /// # Errors
-    /// When the ledger or the node can't be read.
+    /// When the ledger can't be read or written.
     pub async fn recover(&mut self, session: &Session) -> Result<(), SinkError> {
-        self.recovered = self.records.ledger().unfinished_bundles().await.map_err(|error| failed("reading the journal", &error))?;
-        self.decide_recovered(session).await
+        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
+        self.decisions.recover(&court).await.map_err(|error| failed("reading the journal", &error))?;
+        self.follow(session).await
     }
 
-    async fn decide_recovered(&mut self, session: &Session) -> Result<(), SinkError> {
-        for unfinished in std::mem::take(&mut self.recovered) {
-            if unfinished.target_block > session.head().number {
-                self.recovered.push(unfinished);
-                continue;
-            }
-            let Some(block) = self.block(unfinished.target_block).await? else { continue };
-            let ours: Vec<_> = unfinished.txs.iter().filter(|tx| tx.ours).map(|tx| tx.hash).collect();
-            let watch = Watch { target_block: unfinished.target_block, ours: ours.clone(), winner: Vec::new() };
-            let outcome = ledger_outcome(&decide(&watch, &block), &block, &ours, U256::ZERO, books(session));
-            let ledger = self.records.ledger();
-            ledger.record_outcome(unfinished.id, outcome, now_ms()).await.map_err(|error| failed("deciding an earlier bundle", &error))?;
-        }
-        Ok(())
-    }
-
-    async fn block(&self, number: u64) -> Result<Option<IncludedBlock>, SinkError> {
-        self.blocks.block(number).await.map_err(|error| failed("reading a target block", &error))
-    }
-
-    async fn decide_due(&mut self, session: &Session) -> Result<(), SinkError> {
-        let head = session.head();
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight).into_iter().partition(|bundle| bundle.bundle.target_block() <= head.number);
-        self.in_flight = later;
-        let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
-        for bundle in due {
-            let number = bundle.bundle.target_block();
-            if let Entry::Vacant(unread) = blocks.entry(number) {
-                let block = match self.block(number).await {
-                    Ok(block) => block,
-                    Err(error) => {
-                        tracing::warn!(%error, number, "deciding later");
-                        None
-                    }
-                };
-                unread.insert(block);
-            }
-            let Some(Some(block)) = blocks.get(&number) else {
-                if head.number > number.saturating_add(LONGEST_WAIT) {
-                    bundle.abandon(self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
-                } else {
-                    self.in_flight.push(bundle);
-                }
-                continue;
-            };
-            let decided = bundle.settle(block, books(session), self.records.ledger()).await.map_err(|error| failed("writing an outcome", &error))?;
-            tracing::info!(bundle = %decided.bundle, outcome = decided.outcome.name(), "decided");
-            if let Some(watcher) = &self.decided
-                && watcher.try_send(decided).is_err()
-            {
-                tracing::debug!("nobody takes the outcome");
-            }
-        }
+    /// Follows the session to its head: what a dropped block decided is open again, what is due is decided, operators are read.
+    async fn follow(&mut self, session: &Session) -> Result<(), SinkError> {
+        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
+        self.decisions.take_back(&court).await.map_err(|error| failed("taking back outcomes", &error))?;
+        self.decisions.decide(&court).await?;
+        self.sync_operators(session).await?;
+        // Until their blocks come, the nonces of what was sent are not for others.
+        self.decisions.lease(&self.operators, session.head().number);
         Ok(())
     }
 
@@ -206,7 +152,7 @@ impl LiveSink {
     async fn prepare(
         &self,
         session: &Session,
-        front: &[SimTx],
+        (trigger, front): (Trigger, &[SimTx]),
         batch: &Batch,
         opportunities: &HashMap<(Target, Action), RecordId>,
     ) -> Result<Result<Prepared, Skip>, SinkError> {
@@ -244,15 +190,15 @@ impl LiveSink {
             fee_recipient: block.fee_recipient,
             in_front: front_hashes(front),
         };
-        let record = self.journal(batch, &bundle, &inputs, opportunities, block.number).await?;
-        let jobs =
-            batch.candidates.iter().map(|candidate| Job { candidate: candidate.clone(), winner: winners(session, &candidate.opportunity.target) }).collect();
-        Ok(Ok(Prepared { record, bundle, lease, batch: batch.clone(), jobs }))
+        let row = self.row(batch, &bundle, inputs, opportunities);
+        let record = self.records.ledger().journal_bundle(row.clone()).await.map_err(|error| failed("writing the journal", &error))?;
+        let sent = SentBundle::new(record, row, session.protocols(), Some((trigger, batch.clone())));
+        Ok(Ok(Prepared { sent, bundle, lease, batch: batch.clone() }))
     }
 
     /// Writes what the relays said. A bundle that one of them has or may have is in flight; of one that certainly none has nothing
     /// has left the house, so its operator and its targets are free again.
-    async fn answered(&mut self, trigger: Trigger, prepared: Prepared, answers: Vec<Sent>) -> Result<Result<(), (Batch, Skip)>, SinkError> {
+    async fn answered(&mut self, prepared: Prepared, answers: Vec<Sent>) -> Result<Result<(), (Batch, Skip)>, SinkError> {
         let ledger = self.records.ledger();
         let refused = !answers.iter().any(Sent::may_be_included);
         for answer in answers {
@@ -261,28 +207,22 @@ impl LiveSink {
                 Err(error) => (false, error.to_string()),
             };
             let row = SubmissionRow { relay: answer.relay, accepted, response, at_ms: now_ms() };
-            ledger.mark_submitted(prepared.record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
+            ledger.mark_submitted(prepared.sent.record, row).await.map_err(|error| failed("writing a relay's answer", &error))?;
         }
-        let Prepared { record, bundle, lease, batch, jobs } = prepared;
+        let Prepared { sent, lease, batch, .. } = prepared;
         if refused {
-            let dropped = LedgerOutcome::Dropped { reason: SkipReason::SubmissionFailed };
-            ledger.record_outcome(record, dropped, now_ms()).await.map_err(|error| failed("writing an outcome", &error))?;
+            let outcome = LedgerOutcome::Dropped { reason: SkipReason::SubmissionFailed };
+            let dropped = OutcomeRow { outcome, on: None, proofs: Vec::new(), at_ms: now_ms() };
+            ledger.record_outcome(sent.record, dropped).await.map_err(|error| failed("writing an outcome", &error))?;
             lease.release_unsent();
             return Ok(Err((batch, Skip::new(SkipReason::SubmissionFailed, "no relay took the bundle"))));
         }
-        self.in_flight.push(InFlight { record, trigger, bundle, lease, batch, jobs });
+        self.decisions.sent(InFlight { sent, lease: Some(lease), again: false });
         Ok(Ok(()))
     }
 
-    /// Candidates and bundle into the ledger; only then may it be sent.
-    async fn journal(
-        &self,
-        batch: &Batch,
-        bundle: &Bundle,
-        inputs: &Inputs,
-        opportunities: &HashMap<(Target, Action), RecordId>,
-        target_block: u64,
-    ) -> Result<RecordId, SinkError> {
+    /// What the journal says of a bundle; its candidates are noted on the way.
+    fn row(&self, batch: &Batch, bundle: &Bundle, inputs: Inputs, opportunities: &HashMap<(Target, Action), RecordId>) -> BundleRow {
         let ledger = self.records.ledger();
         let mut candidates = Vec::with_capacity(batch.candidates.len());
         for candidate in &batch.candidates {
@@ -291,7 +231,7 @@ impl LiveSink {
             let profit = I256::try_from(candidate.profit_wei).unwrap_or(I256::MAX);
             candidates.push(ledger.record_candidate(CandidateRow {
                 opportunity,
-                target_block,
+                target_block: bundle.target_block(),
                 inputs: inputs.clone(),
                 repay: candidate.repay,
                 seized: candidate.seized,
@@ -308,20 +248,20 @@ impl LiveSink {
             .iter()
             .map(|tx| BundleTxRow { hash: *tx.tx_hash(), sender: tx.signer(), nonce: tx.nonce(), ours: ours.contains(tx.tx_hash()) })
             .collect();
-        let row = BundleRow {
+        BundleRow {
             candidates,
             operator: batch.sender,
-            target_block,
+            target_block: bundle.target_block(),
             bundle_hash: bundle.hash(),
             replacement_uuid: bundle.replacement_uuid().map(str::to_owned),
             txs,
-            inputs: inputs.clone(),
+            jobs: jobs(batch, &ours),
+            inputs,
             profit_wei: predicted(batch),
             gas_used: batch.txs.iter().fold(0, |sum, tx| u64::saturating_add(sum, tx.gas_used)),
             builder_payment_wei: batch.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.plan.builder_payment)),
             at_ms: now_ms(),
-        };
-        ledger.journal_bundle(row).await.map_err(|error| failed("writing the journal", &error))
+        }
     }
 }
 
@@ -329,17 +269,15 @@ impl Sink for LiveSink {
     fn head<'a>(&'a mut self, session: &'a Session) -> BoxFuture<'a, Result<(), SinkError>> {
         async move {
             self.needed = needed(session);
-            self.decide_recovered(session).await?;
-            self.decide_due(session).await?;
-            self.sync_operators(session).await
+            self.target = session.target_block().number;
+            self.follow(session).await
         }
         .boxed()
     }
 
     fn ready(&mut self) -> (Vec<Sender>, BTreeSet<Resource>) {
         let senders = self.operators.free(self.needed).iter().map(|operator| Sender { address: operator.address, nonce: operator.nonce }).collect();
-        let locked = self.in_flight.iter().flat_map(InFlight::locks).cloned().collect();
-        (senders, locked)
+        (senders, self.decisions.locked(self.target))
     }
 
     fn take<'a>(&'a mut self, session: &'a Session, front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
@@ -348,7 +286,7 @@ impl Sink for LiveSink {
             let mut refused: Vec<(Batch, Skip)> = Vec::new();
             let mut prepared = Vec::with_capacity(outcome.batches.len());
             for batch in &outcome.batches {
-                match self.prepare(session, front, batch, &opportunities).await? {
+                match self.prepare(session, (outcome.trigger, front), batch, &opportunities).await? {
                     Ok(ready) => prepared.push(ready),
                     Err(skip) => refused.push((batch.clone(), skip)),
                 }
@@ -357,7 +295,7 @@ impl Sink for LiveSink {
             let answers = futures::future::join_all(prepared.iter().map(|ready| self.relays.send(&ready.bundle))).await;
             let mut sent = 0_usize;
             for (ready, answers) in prepared.into_iter().zip(answers) {
-                match self.answered(outcome.trigger, ready, answers).await? {
+                match self.answered(ready, answers).await? {
                     Ok(()) => sent = sent.saturating_add(1),
                     Err(refusal) => refused.push(refusal),
                 }
@@ -370,12 +308,6 @@ impl Sink for LiveSink {
         }
         .boxed()
     }
-}
-
-fn winners(session: &Session, target: &Target) -> Vec<LogPattern> {
-    let protocol = session.protocols().iter().find(|protocol| *protocol.id() == target.protocol);
-    let logs = protocol.map(|protocol| protocol.acted_on(target.market, target.key)).unwrap_or_default();
-    logs.into_iter().map(|log| LogPattern { address: log.address, topics: log.topics }).collect()
 }
 
 fn failed(what: &'static str, error: &dyn std::error::Error) -> SinkError {

@@ -2,52 +2,26 @@
 //!
 //! ```text
 //! pending ─▶ known per sender, by nonce ─▶ may it touch a read set? ─▶ reachable? (nonce, funds, fee, gas) ─▶ front
-//!             bounded, replaced by fee       target, access list,         every "no" has a counter
-//!                                            learned writers, samples
+//!             bounded, replaced by fee       sender, target, access     every "no" has a counter
+//!                                            list, writers, samples
 //! ```
+//!
+//! A pure data structure: what is read, who has which nonce and what was mined come in as values.
 
+use super::{
+    dropped::Dropped,
+    writers::{CallKind, WriterBounds, Writers},
+};
 use crate::fork::{AccountState, SimTx};
 use alloy::{
     consensus::Transaction,
-    primitives::{Address, B256, U256, map::HashMap},
+    eips::eip2718::Encodable2718,
+    primitives::{Address, B256, Selector, U256, map::HashMap},
 };
-use std::collections::{BTreeMap, VecDeque};
-
-/// Why a pending transaction is not simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Dropped {
-    /// Its nonce was used already.
-    NonceUsed,
-    /// An earlier transaction of its sender is not known.
-    NonceGap,
-    /// Its sender can't pay for it.
-    Broke,
-    /// Its fee cap is below the target block's base fee.
-    FeeTooLow,
-    /// It asks for more gas than a trigger may.
-    GasTooHigh,
-    /// It is larger than a trigger may be.
-    TooLarge,
-    /// Its sender has too many waiting, so that the lowest nonce makes place, or it does not replace the one of its nonce.
-    SenderBudget,
-    /// It can't be known to touch anything, and the block's samples are used up.
-    NotSampled,
-    /// The block's budget of simulations is used up.
-    BlockBudget,
-    /// The pool is full of newer ones.
-    Aged,
-}
-
-impl Dropped {
-    /// Whether the same transaction may be simulated at a later head.
-    #[must_use]
-    pub const fn may_pass(self) -> bool {
-        match self {
-            Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget => true,
-            Self::NonceUsed | Self::GasTooHigh | Self::TooLarge | Self::SenderBudget | Self::NotSampled | Self::Aged => false,
-        }
-    }
-}
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// Bounds of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,44 +34,42 @@ pub struct Bounds {
     pub per_block: usize,
     /// Of those, most that nothing says anything about.
     pub samples: usize,
+    /// The time that samples are spread over, from the head on: a block's. All at once they would compete with the head's own work, and
+    /// say nothing about what comes later.
+    pub spread: Duration,
     /// Most gas of a trigger.
     pub max_gas: u64,
-    /// Most bytes of a trigger.
+    /// Most bytes of a trigger, as it is sent.
     pub max_bytes: usize,
+    /// Bounds of the learned writers.
+    pub writers: WriterBounds,
 }
 
-/// Calls that past simulations saw writing to a read set.
-#[derive(Debug, Default)]
-struct Writers {
-    known: HashMap<(Address, [u8; 4]), ()>,
-    order: VecDeque<(Address, [u8; 4])>,
+/// Why a transaction is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interest {
+    /// It is known to be able to touch a read set.
+    Known,
+    /// Nothing is known about it; it is one of the block's samples.
+    Sample,
 }
 
-/// Most calls that are remembered as writers; the oldest goes first.
-const MOST_WRITERS: usize = 4_096;
-
-impl Writers {
-    fn learn(&mut self, call: (Address, [u8; 4])) {
-        if self.known.insert(call, ()).is_none() {
-            self.order.push_back(call);
-            if self.order.len() > MOST_WRITERS
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.known.remove(&oldest);
-            }
-        }
-    }
+#[derive(Clone, Debug)]
+struct Entry {
+    tx: SimTx,
+    /// Why it is tried again at the next head; none if it is not.
+    waits: Option<Interest>,
 }
 
 /// The pending transactions that the searcher knows.
 #[derive(Debug)]
 pub struct Mempool {
     bounds: Bounds,
-    senders: HashMap<Address, BTreeMap<u64, SimTx>>,
-    /// Arrival order, for ageing.
+    senders: HashMap<Address, BTreeMap<u64, Entry>>,
+    /// Arrival order, for ageing. Entries of transactions that were replaced or removed stay until they are met.
     order: VecDeque<(Address, u64, B256)>,
-    /// Triggers to be tried again at the next head.
-    relevant: Vec<B256>,
+    /// What is tried again at the next head, in the order of arrival; the entries say whether it still is.
+    waiting: VecDeque<B256>,
     by_hash: HashMap<B256, (Address, u64)>,
     writers: Writers,
     simulated: usize,
@@ -113,9 +85,9 @@ impl Mempool {
             bounds,
             senders: HashMap::default(),
             order: VecDeque::new(),
-            relevant: Vec::new(),
+            waiting: VecDeque::new(),
             by_hash: HashMap::default(),
-            writers: Writers::default(),
+            writers: Writers::new(bounds.writers),
             simulated: 0,
             sampled: 0,
             dropped: BTreeMap::new(),
@@ -128,46 +100,54 @@ impl Mempool {
         &self.dropped
     }
 
-    fn drop_for(&mut self, reason: Dropped) -> Dropped {
-        *self.dropped.entry(reason).or_default() += 1;
+    /// The learned writers.
+    #[must_use]
+    pub const fn writers(&self) -> &Writers {
+        &self.writers
+    }
+
+    /// Counts a drop.
+    pub fn count(&mut self, reason: Dropped) -> Dropped {
+        let counter = self.dropped.entry(reason).or_default();
+        *counter = counter.saturating_add(1);
         reason
     }
 
     /// Remembers a transaction.
     ///
     /// # Errors
-    /// Why it is not even remembered.
+    /// Why it is not even remembered, or that it is known already.
     pub fn insert(&mut self, tx: &SimTx) -> Result<(), Dropped> {
-        if tx.gas_limit() > self.bounds.max_gas {
-            return Err(self.drop_for(Dropped::GasTooHigh));
-        }
-        if tx.input().len() > self.bounds.max_bytes {
-            return Err(self.drop_for(Dropped::TooLarge));
-        }
         let (sender, nonce, hash) = (tx.signer(), tx.nonce(), *tx.tx_hash());
+        if self.by_hash.contains_key(&hash) {
+            return Err(self.count(Dropped::Known));
+        }
+        if tx.gas_limit() > self.bounds.max_gas {
+            return Err(self.count(Dropped::GasTooHigh));
+        }
+        if tx.inner().encode_2718_len() > self.bounds.max_bytes {
+            return Err(self.count(Dropped::TooLarge));
+        }
         let waiting = self.senders.entry(sender).or_default();
         match waiting.get(&nonce) {
-            Some(known) if *known.tx_hash() == hash => return Ok(()),
-            Some(known) if known.max_fee_per_gas() >= tx.max_fee_per_gas() => return Err(self.drop_for(Dropped::SenderBudget)),
+            Some(known) if known.tx.max_fee_per_gas() >= tx.max_fee_per_gas() => return Err(self.count(Dropped::Underpriced)),
             Some(known) => {
-                let replaced = *known.tx_hash();
+                let replaced = *known.tx.tx_hash();
                 self.by_hash.remove(&replaced);
-                self.relevant.retain(|relevant| *relevant != replaced);
             }
             None if waiting.len() >= self.bounds.per_sender => {
                 // The lowest nonce is the one most likely used already; nobody tells us when an uninteresting one is.
-                let lowest = waiting.iter().next().map(|(nonce, tx)| (*nonce, *tx.tx_hash()));
-                self.drop_for(Dropped::SenderBudget);
-                if let Some((lowest, replaced)) = lowest {
-                    self.remove(sender, lowest, replaced);
+                let lowest = waiting.iter().next().map(|(nonce, entry)| (*nonce, *entry.tx.tx_hash()));
+                self.count(Dropped::SenderBudget);
+                if let Some((lowest, hash)) = lowest {
+                    self.remove(sender, lowest, hash);
                 }
             }
             None => {}
         }
-        self.senders.entry(sender).or_default().insert(nonce, tx.clone());
+        self.senders.entry(sender).or_default().insert(nonce, Entry { tx: tx.clone(), waits: None });
         self.by_hash.insert(hash, (sender, nonce));
         self.order.push_back((sender, nonce, hash));
-        // Entries of transactions that were replaced or removed stay in the order until then.
         if self.order.len() > self.bounds.total.saturating_mul(2) {
             let by_hash = &self.by_hash;
             self.order.retain(|(_, _, hash)| by_hash.contains_key(hash));
@@ -175,7 +155,7 @@ impl Mempool {
         while self.by_hash.len() > self.bounds.total {
             let Some((sender, nonce, hash)) = self.order.pop_front() else { break };
             if self.remove(sender, nonce, hash) {
-                self.drop_for(Dropped::Aged);
+                self.count(Dropped::Aged);
             }
         }
         Ok(())
@@ -185,9 +165,8 @@ impl Mempool {
         if self.by_hash.remove(&hash).is_none() {
             return false;
         }
-        self.relevant.retain(|relevant| *relevant != hash);
         if let Some(waiting) = self.senders.get_mut(&sender) {
-            if waiting.get(&nonce).is_some_and(|known| *known.tx_hash() == hash) {
+            if waiting.get(&nonce).is_some_and(|known| *known.tx.tx_hash() == hash) {
                 waiting.remove(&nonce);
             }
             if waiting.is_empty() {
@@ -197,105 +176,157 @@ impl Mempool {
         true
     }
 
-    /// Whether a transaction may touch a read set: by its target, its access list, or what its kind of call did before. One that
-    /// nothing is known about may be a sample.
-    pub fn choose(&mut self, tx: &SimTx, reads_account: impl Fn(&Address) -> bool) -> Result<(), Dropped> {
+    /// Forgets a transaction.
+    pub fn forget(&mut self, tx: &SimTx) {
+        self.remove(tx.signer(), tx.nonce(), *tx.tx_hash());
+    }
+
+    /// Whether a transaction may touch a read set: by its sender or target, its access list, or what its kind of call did before. One
+    /// that nothing is known about may be a sample, if its turn has come so long after the head.
+    ///
+    /// # Errors
+    /// Why it is not simulated at this head.
+    pub fn choose(&mut self, tx: &SimTx, since_head: Duration, reads_account: impl Fn(&Address) -> bool) -> Result<Interest, Dropped> {
         let known = tx.to().is_some_and(|to| reads_account(&to))
-            || tx.access_list().is_some_and(|list| list.iter().any(|item| reads_account(&item.address)))
-            || call_of(tx).is_some_and(|call| self.writers.known.contains_key(&call));
-        if self.simulated >= self.bounds.per_block {
+            || call_of(tx).is_some_and(|call| self.writers.knows(&call))
+            || reads_account(&tx.signer())
+            || tx.access_list().is_some_and(|list| list.iter().any(|item| reads_account(&item.address)));
+        let interest = if known { Interest::Known } else { Interest::Sample };
+        if let Err(why) = self.charge(interest, self.samples_by(since_head)) {
             if known {
-                self.wait(tx);
+                self.wait(tx, interest);
             }
-            return Err(self.drop_for(Dropped::BlockBudget));
+            return Err(self.count(why));
         }
-        if !known {
-            if self.sampled >= self.bounds.samples {
-                return Err(self.drop_for(Dropped::NotSampled));
+        Ok(interest)
+    }
+
+    /// How many samples may have been taken so long after the head: the first at once, then evenly until all are.
+    fn samples_by(&self, since_head: Duration) -> usize {
+        let turn = self.bounds.spread.checked_div(u32::try_from(self.bounds.samples).unwrap_or(u32::MAX)).unwrap_or_default();
+        let turns = since_head.as_nanos().checked_div(turn.as_nanos()).unwrap_or(u128::MAX);
+        usize::try_from(turns).unwrap_or(usize::MAX).saturating_add(1).min(self.bounds.samples)
+    }
+
+    fn charge(&mut self, interest: Interest, samples: usize) -> Result<(), Dropped> {
+        if self.simulated >= self.bounds.per_block {
+            return Err(Dropped::BlockBudget);
+        }
+        if interest == Interest::Sample {
+            if self.sampled >= samples {
+                return Err(Dropped::NotSampled);
             }
-            self.sampled += 1;
+            self.sampled = self.sampled.saturating_add(1);
         }
-        self.simulated += 1;
+        self.simulated = self.simulated.saturating_add(1);
         Ok(())
     }
 
-    /// Notes that a transaction did touch a read set: it is tried again at each head while it waits, and its kind of call is remembered.
+    /// Notes that a transaction touches a read set: it is tried again at each head while it waits, and its kind of call is remembered.
     pub fn learn(&mut self, tx: &SimTx) {
         if let Some(call) = call_of(tx) {
             self.writers.learn(call);
         }
-        self.wait(tx);
+        self.wait(tx, Interest::Known);
     }
 
-    /// Tries a transaction again at the next head: nothing is known yet of what it touches.
-    pub fn wait(&mut self, tx: &SimTx) {
+    /// Remembers kinds of call that mined transactions were seen to write with.
+    pub fn teach(&mut self, calls: impl IntoIterator<Item = CallKind>) {
+        calls.into_iter().for_each(|call| self.writers.learn(call));
+    }
+
+    /// Tries a transaction again at the next head.
+    pub fn wait(&mut self, tx: &SimTx, interest: Interest) {
         let hash = *tx.tx_hash();
-        if self.by_hash.contains_key(&hash) && !self.relevant.contains(&hash) {
-            self.relevant.push(hash);
+        let Some((sender, nonce)) = self.by_hash.get(&hash).copied() else { return };
+        let Some(entry) = self.senders.get_mut(&sender).and_then(|waiting| waiting.get_mut(&nonce)) else { return };
+        if entry.waits.is_none() {
+            self.waiting.push_back(hash);
         }
+        entry.waits = Some(entry.waits.map_or(interest, |before| before.min(interest)));
     }
 
-    /// The transaction with its sender's earlier ones in front, as they could stand in the target block. `sender` is its
-    /// sender at the head; none when the node could not say, which counts as funds that are not there.
-    ///
-    /// # Errors
-    /// Why it could not stand there.
-    pub fn front(&mut self, tx: &SimTx, sender: Option<AccountState>, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
-        let front = self.reachable(tx, sender, base_fee);
-        front.map_err(|reason| self.drop_for(reason))
+    /// What is known of the sender's transactions before this one, by nonce.
+    #[must_use]
+    pub fn earlier(&self, tx: &SimTx) -> Vec<SimTx> {
+        let waiting = self.senders.get(&tx.signer());
+        waiting.into_iter().flat_map(|waiting| waiting.range(..tx.nonce())).map(|(_, entry)| entry.tx.clone()).collect()
     }
 
-    fn reachable(&self, tx: &SimTx, sender: Option<AccountState>, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
-        let account = sender.ok_or(Dropped::Broke)?;
-        if tx.nonce() < account.nonce {
-            return Err(Dropped::NonceUsed);
-        }
-        let mut front = Vec::new();
-        if tx.nonce() > account.nonce {
-            let waiting = self.senders.get(&tx.signer()).ok_or(Dropped::NonceGap)?;
-            for nonce in account.nonce..tx.nonce() {
-                front.push(waiting.get(&nonce).cloned().ok_or(Dropped::NonceGap)?);
-            }
-        }
-        front.push(tx.clone());
-        let mut funds = account.balance;
-        for tx in &front {
-            if tx.max_fee_per_gas() < u128::from(base_fee) {
-                return Err(Dropped::FeeTooLow);
-            }
-            let cost = U256::from(tx.max_fee_per_gas()).checked_mul(U256::from(tx.gas_limit())).and_then(|gas| gas.checked_add(tx.value()));
-            funds = cost.and_then(|cost| funds.checked_sub(cost)).ok_or(Dropped::Broke)?;
-        }
-        Ok(front)
-    }
-
-    /// The senders of triggers that wait. Only these are asked for their nonce at a head: the others' transactions age out.
+    /// The senders of what waits. Only these are asked for their nonce at a head: the others' transactions age out.
     #[must_use]
     pub fn waiting_senders(&self) -> Vec<Address> {
-        self.relevant.iter().filter_map(|hash| self.by_hash.get(hash)).map(|(sender, _)| *sender).collect()
+        let mut senders: Vec<Address> = self.waiting.iter().filter_map(|hash| self.by_hash.get(hash)).map(|(sender, _)| *sender).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        senders
     }
 
-    /// A new head: budgets start again, and triggers that were included or overtaken are forgotten. Gives those that still wait;
-    /// `senders` are the accounts of [`Mempool::waiting_senders`] at the head.
-    pub fn head(&mut self, senders: &HashMap<Address, AccountState>) -> Vec<SimTx> {
+    /// A new head: budgets start again, writers age, and what was included or overtaken is forgotten. Gives what still waits and is
+    /// simulated again, within the new budgets; `senders` are the accounts of [`Mempool::waiting_senders`] at the head.
+    pub fn head(&mut self, senders: &HashMap<Address, AccountState>) -> Vec<(SimTx, Interest)> {
         self.simulated = 0;
         self.sampled = 0;
-        let relevant = std::mem::take(&mut self.relevant);
-        let mut waiting = Vec::new();
-        for hash in relevant {
+        self.writers.age();
+        let mut again = Vec::new();
+        for hash in std::mem::take(&mut self.waiting) {
             let Some((sender, nonce)) = self.by_hash.get(&hash).copied() else { continue };
             if senders.get(&sender).is_some_and(|account| account.nonce > nonce) {
                 self.remove(sender, nonce, hash);
-            } else if let Some(tx) = self.senders.get(&sender).and_then(|waiting| waiting.get(&nonce)) {
-                waiting.push(tx.clone());
-                self.relevant.push(hash);
+                continue;
             }
+            let Some(entry) = self.senders.get_mut(&sender).and_then(|waiting| waiting.get_mut(&nonce)) else { continue };
+            // One that was pushed out and came again may stand here twice; the first place counts.
+            let Some(interest) = entry.waits.take() else { continue };
+            again.push((entry.tx.clone(), interest));
         }
-        waiting
+        again.retain(|(tx, interest)| {
+            let charged = self.charge(*interest, self.bounds.samples);
+            self.wait(tx, *interest);
+            charged.map_err(|why| self.count(why)).is_ok()
+        });
+        again
     }
 }
 
-fn call_of(tx: &SimTx) -> Option<(Address, [u8; 4])> {
+/// The kind of call of a transaction; none for a creation and for less than a selector of input.
+fn call_of(tx: &SimTx) -> Option<CallKind> {
     let selector = tx.input().first_chunk::<4>()?;
-    Some((tx.to()?, *selector))
+    Some((tx.to()?, Selector::from(*selector)))
 }
+
+/// A transaction with its sender's `earlier` ones in front, as they could stand in a block with this base fee. `account` is its sender at
+/// the head.
+///
+/// # Errors
+/// Why it could not stand there.
+pub fn reachable(tx: &SimTx, earlier: &[SimTx], account: AccountState, base_fee: u64) -> Result<Vec<SimTx>, Dropped> {
+    if tx.nonce() < account.nonce {
+        return Err(Dropped::NonceUsed);
+    }
+    let mut front: Vec<SimTx> = earlier.iter().filter(|before| before.nonce() >= account.nonce).cloned().collect();
+    let complete = (account.nonce..tx.nonce()).eq(front.iter().map(|before| before.nonce()));
+    if !complete {
+        return Err(Dropped::NonceGap);
+    }
+    front.push(tx.clone());
+    let mut funds = account.balance;
+    for tx in &front {
+        if tx.max_fee_per_gas() < u128::from(base_fee) {
+            return Err(Dropped::FeeTooLow);
+        }
+        funds = most_cost(tx).and_then(|cost| funds.checked_sub(cost)).ok_or(Dropped::Broke)?;
+    }
+    Ok(front)
+}
+
+/// The most wei that a transaction can cost: gas at its cap, blobs at theirs, value.
+fn most_cost(tx: &SimTx) -> Option<U256> {
+    let gas = U256::from(tx.max_fee_per_gas()).checked_mul(U256::from(tx.gas_limit()))?;
+    let blobs = U256::from(tx.max_fee_per_blob_gas().unwrap_or_default()).checked_mul(U256::from(tx.blob_gas_used().unwrap_or_default()))?;
+    gas.checked_add(blobs)?.checked_add(tx.value())
+}
+
+#[cfg(test)]
+#[path = "mempool_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{Batch, Candidate, Refusal},
-    plan::{Action, Trigger},
+    plan::{Action, Target, Trigger},
 };
 use alloy::primitives::U256;
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct Line {
     pub gas_used: u64,
     /// Wei for the builder.
     pub builder_payment_wei: String,
-    /// `candidate`, `sent`, `landed`, `lost`, `missed`, `reverted` or `skipped`.
+    /// `candidate`, `sent`, `landed`, `lost`, `missed`, `reverted`, `undone` (its block left the chain: open again) or `skipped`.
     pub status: &'static str,
     /// Why it was skipped, one of the closed set; else empty.
     pub reason: String,
@@ -71,6 +71,24 @@ impl Line {
             status,
             reason: String::new(),
             detail: String::new(),
+        }
+    }
+
+    /// How a job of an earlier process ended; its figures are in the ledger.
+    #[must_use]
+    pub fn ended(target: &Target, action: Action, status: &'static str) -> Self {
+        Self {
+            protocol: target.protocol.to_string(),
+            market: target.market.to_string(),
+            target: target.key.to_string(),
+            action: action.to_string(),
+            repay: U256::ZERO.to_string(),
+            seized: U256::ZERO.to_string(),
+            profit: U256::ZERO.to_string(),
+            profit_wei: U256::ZERO.to_string(),
+            builder_payment_wei: U256::ZERO.to_string(),
+            status,
+            ..Self::default()
         }
     }
 

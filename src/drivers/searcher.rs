@@ -2,27 +2,29 @@
 //!
 //! ```text
 //!            ┌──────────── a head during a run cancels it ───────────┐
-//! heads ─────┴▶ session.advance ─▶ sink.head ─▶ [head trigger, waiting triggers] ─▶ engine ─▶ sink.take
-//! pending ───▶ mempool: remember, choose, reach ─▶ [trigger] ───────────────────────▲
+//! heads ─────┴▶ session.advance ─▶ sink.head ─▶ [head trigger] ─▶ engine ─▶ sink.take
+//! pending ─▶ mempool: remember, choose ─▶ readying (tasks beside the loop) ─▶ [what concerns us] ─▲
 //! ```
 
 use super::{
-    mempool::{Dropped, Mempool},
+    dropped::{self, Dropped},
+    mempool::{Interest, Mempool},
+    ready::{Ready, ReadyBounds, Readying, Verdict},
     session::{HeadReport, Session, SessionError},
 };
 use crate::{
     book::MarketRef,
-    chain::{ChainError, HeadEvent, HeadStream, PendingEvent, PendingLimits, PendingStream},
+    chain::{ChainError, HeadEvent, HeadStream, PendingEvent, PendingLimits, PendingStream, Refusal},
     engine::{Cancel, EngineError, Outcome, Sender},
-    fork::SimTx,
+    fork::{SimTx, Trail},
     plan::{Resource, TargetKey, Trigger},
 };
-use alloy::primitives::B256;
+use alloy::primitives::{B256, map::HashSet};
 use futures::future::BoxFuture;
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -84,6 +86,8 @@ pub enum Event {
         hash: B256,
         /// What it changed.
         report: HeadReport,
+        /// What became of pending transactions since the head before.
+        pending: PendingReport,
     },
     /// A trigger was run.
     Trigger {
@@ -108,6 +112,19 @@ pub enum Event {
     },
 }
 
+/// What became of pending transactions between two heads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PendingReport {
+    /// Simulated, whatever it showed.
+    pub simulated: u64,
+    /// Of those, the ones that something had to be read for.
+    pub fetched: u64,
+    /// Not simulated or without effect, by reason.
+    pub ignored: BTreeMap<Dropped, u64>,
+    /// Kinds of call that are known to write to what values are read from.
+    pub writers: usize,
+}
+
 /// The pause before a head that could not be followed is tried again.
 const RETRY_HEAD: Duration = Duration::from_millis(250);
 
@@ -124,6 +141,23 @@ enum Ran {
 /// Events that wait for a slow watcher at most; more are dropped, because nobody may hold up the searcher.
 pub const EVENT_QUEUE: usize = 65_536;
 
+/// A pending transaction that concerns us, to be run at the head that it was made ready at.
+#[derive(Debug)]
+struct Concerning {
+    tx: SimTx,
+    front: Vec<SimTx>,
+    head: B256,
+}
+
+/// A head whose waiting triggers are not all done.
+#[derive(Debug)]
+struct Settling {
+    number: u64,
+    hash: B256,
+    report: HeadReport,
+    left: HashSet<B256>,
+}
+
 /// The loop of a run.
 #[derive(Debug)]
 pub struct Searcher<S> {
@@ -131,8 +165,16 @@ pub struct Searcher<S> {
     mempool: Mempool,
     sink: S,
     events: Option<mpsc::Sender<Event>>,
+    readying: Readying,
     /// Triggers to run, the next one first.
-    triggers: VecDeque<SimTx>,
+    triggers: VecDeque<Concerning>,
+    settling: Option<Settling>,
+    /// When the head was followed.
+    head_at: Instant,
+    /// Counters at the head before, and since.
+    ignored_before: BTreeMap<Dropped, u64>,
+    simulated: u64,
+    fetched: u64,
     /// A head that could not be followed: it is tried again until it or a newer one is.
     retry: Option<HeadEvent>,
     /// A head that came during a run.
@@ -142,8 +184,24 @@ pub struct Searcher<S> {
 impl<S: Sink> Searcher<S> {
     /// A searcher at the session's head.
     #[must_use]
-    pub const fn new(session: Session, mempool: Mempool, sink: S, events: Option<mpsc::Sender<Event>>) -> Self {
-        Self { session, mempool, sink, events, triggers: VecDeque::new(), retry: None, stashed: None }
+    pub fn new(session: Session, mempool: Mempool, sink: S, events: Option<mpsc::Sender<Event>>) -> Self {
+        let engine = &session.config().engine;
+        let readying = Readying::new(ReadyBounds { at_once: engine.pending_fetches, within: engine.pending_fetch() });
+        Self {
+            session,
+            mempool,
+            sink,
+            events,
+            readying,
+            triggers: VecDeque::new(),
+            settling: None,
+            head_at: Instant::now(),
+            ignored_before: BTreeMap::new(),
+            simulated: 0,
+            fetched: 0,
+            retry: None,
+            stashed: None,
+        }
     }
 
     /// The session.
@@ -168,7 +226,7 @@ impl<S: Sink> Searcher<S> {
         self.sink.head(&self.session).await?;
         let trigger = self.head_trigger();
         let (senders, locked) = self.sink.ready();
-        let outcome = self.session.run(trigger, Vec::new(), senders, locked, Cancel::default()).await.map_err(SessionError::Worker)?;
+        let outcome = self.session.run(trigger, Vec::new(), None, senders, locked, Cancel::default()).await.map_err(SessionError::Worker)?;
         self.finish(&[], outcome).await?;
         Ok(self.sink)
     }
@@ -183,12 +241,18 @@ impl<S: Sink> Searcher<S> {
         Ok(outcome?)
     }
 
-    /// Follows the chain until told to stop.
+    /// The session as it stands, and what takes the batches; everything else ends.
+    #[must_use]
+    pub fn into_parts(self) -> (Session, S) {
+        (self.session, self.sink)
+    }
+
+    /// Follows the chain until told to stop. Gives the searcher as it stands then.
     ///
     /// # Errors
     /// When the streams end for good, or the sink fails.
-    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<S, SearchError> {
-        let node = Arc::clone(self.session.node());
+    pub async fn follow(mut self, mut stop: watch::Receiver<bool>) -> Result<Self, SearchError> {
+        let node = Arc::clone(self.session.node()?);
         let mut heads = HeadStream::start(Arc::clone(&node));
         let engine = &self.session.config().engine;
         let limits = PendingLimits { queue: engine.pending_queue, bytes: engine.pending_max_bytes };
@@ -211,9 +275,12 @@ impl<S: Sink> Searcher<S> {
                 self.pending_trigger(trigger, &mut heads).await?;
                 continue;
             }
+            if !self.session.is_behind() {
+                self.readying.begin(|| self.session.ground(), |tx| self.mempool.earlier(tx));
+            }
             tokio::select! {
                 biased;
-                () = told(&mut stop) => return Ok(self.sink),
+                () = told(&mut stop) => return Ok(self),
                 () = tokio::time::sleep(RETRY_HEAD), if self.retry.is_some() => {
                     if let Some(event) = self.retry.take() {
                         self.head(event, &mut heads).await?;
@@ -223,6 +290,7 @@ impl<S: Sink> Searcher<S> {
                     Some(event) => self.head(event?, &mut heads).await?,
                     None => return Err(SearchError::Ended),
                 },
+                ready = self.readying.next() => self.ready(ready),
                 event = next_pending(&mut pending) => match event {
                     Some(Ok(event)) => self.pending(event),
                     Some(Err(error)) => return Err(error.into()),
@@ -256,25 +324,56 @@ impl<S: Sink> Searcher<S> {
             }
             Err(error) => return Err(error.into()),
         };
+        self.head_at = Instant::now();
+        self.mempool.teach(report.writers.iter().copied());
         self.sink.head(&self.session).await?;
         let senders = self.session.accounts(self.mempool.waiting_senders()).await;
-        let waiting = self.mempool.head(&senders);
-        // One that was cancelled and waits as well is run once.
-        self.triggers.retain(|tx| !waiting.iter().any(|other| other.tx_hash() == tx.tx_hash()));
-        if matches!(self.run(self.head_trigger(), Vec::new(), heads).await?, Ran::Cancelled) {
-            return Ok(());
+        let mut waiting = self.mempool.head(&senders);
+        // What was made ready at the head before is looked at again at this one.
+        waiting.extend(self.triggers.drain(..).map(|trigger| (trigger.tx, Interest::Known)));
+        let left = waiting.iter().map(|(tx, _)| *tx.tx_hash()).collect();
+        waiting.into_iter().for_each(|(tx, interest)| self.readying.push(tx, interest));
+        self.settling = Some(Settling { number: head.number, hash: head.hash, report, left });
+        if !matches!(self.run(self.head_trigger(), Vec::new(), None, heads).await?, Ran::Cancelled) {
+            self.settle();
         }
-        for trigger in waiting {
-            if self.stashed.is_some() {
-                return Ok(());
-            }
-            self.pending_trigger(trigger, heads).await?;
-        }
-        self.tell(Event::Head { number: head.number, hash: head.hash, report });
         Ok(())
     }
 
-    /// Takes in a pending transaction; what may touch a read set becomes a trigger.
+    /// Tells that a head is done once nothing is left that waited for it.
+    fn settle(&mut self) {
+        let Some(settled) = self.settling.take_if(|settling| settling.left.is_empty()) else { return };
+        let counts = self.mempool.dropped();
+        let since = |why: &Dropped, count: u64| count.saturating_sub(self.ignored_before.get(why).copied().unwrap_or_default());
+        let ignored: BTreeMap<Dropped, u64> = counts.iter().map(|(why, count)| (*why, since(why, *count))).filter(|(_, count)| *count > 0).collect();
+        self.ignored_before.clone_from(counts);
+        let pending = PendingReport {
+            simulated: std::mem::take(&mut self.simulated),
+            fetched: std::mem::take(&mut self.fetched),
+            ignored,
+            writers: self.mempool.writers().len(),
+        };
+        tracing::debug!(
+            head = settled.number,
+            simulated = pending.simulated,
+            fetched = pending.fetched,
+            writers = pending.writers,
+            ignored = dropped::summary(&pending.ignored),
+            "pending transactions since the head before"
+        );
+        self.tell(Event::Head { number: settled.number, hash: settled.hash, report: settled.report, pending });
+    }
+
+    /// One of the transactions that a head waits for is done.
+    fn done_with(&mut self, hash: &B256) {
+        if let Some(settling) = &mut self.settling
+            && settling.left.remove(hash)
+        {
+            self.settle();
+        }
+    }
+
+    /// Takes in a pending transaction; what may touch a read set is made ready.
     fn pending(&mut self, event: PendingEvent) {
         match event {
             PendingEvent::Refused { hash, reason } => self.tell(Event::Unusable { hash, why: reason.to_string() }),
@@ -282,53 +381,83 @@ impl<S: Sink> Searcher<S> {
                 let tx = Arc::clone(&pending.tx);
                 let chosen = self.mempool.insert(&tx).and_then(|()| {
                     let book = self.session.book().read();
-                    self.mempool.choose(&tx, |address| book.reads_account(address))
+                    self.mempool.choose(&tx, self.head_at.elapsed(), |address| book.reads_account(address))
                 });
                 match chosen {
-                    Ok(()) => self.triggers.push_back(tx),
+                    Ok(interest) => self.readying.push(tx, interest),
                     Err(why) => self.tell(Event::Ignored { hash: *tx.tx_hash(), why }),
                 }
             }
         }
     }
 
+    /// Takes what became of a transaction: it is run, tried again later, or forgotten.
+    fn ready(&mut self, ready: Ready) {
+        let Ready { tx, interest, verdict, head, fetched } = ready;
+        let hash = *tx.tx_hash();
+        // A head may have come between its answer and now.
+        let verdict = if head == self.session.head().hash { verdict } else { Verdict::Moved };
+        if !matches!(verdict, Verdict::Moved) {
+            self.simulated = self.simulated.saturating_add(1);
+            self.fetched = self.fetched.saturating_add(u64::from(fetched));
+        }
+        match verdict {
+            // It is on its way at the new head, or will be when there is one.
+            Verdict::Moved => self.readying.push(tx, interest),
+            Verdict::Concerns { front, touched, writes } => {
+                if writes {
+                    // It is tried again at each head while it waits, and its kind of call is remembered.
+                    self.session.used(&touched);
+                    self.mempool.learn(&tx);
+                }
+                self.triggers.push_back(Concerning { tx, front, head });
+            }
+            Verdict::Dropped(why) => {
+                self.mempool.count(why);
+                if why == Dropped::Forged {
+                    self.mempool.forget(&tx);
+                    self.tell(Event::Unusable { hash: Some(hash), why: Refusal::Forged.to_string() });
+                } else {
+                    if why.may_pass() {
+                        self.mempool.wait(&tx, interest);
+                    }
+                    self.tell(Event::Ignored { hash, why });
+                }
+                self.done_with(&hash);
+            }
+        }
+    }
+
     /// Runs a pending transaction behind its sender's earlier ones.
-    async fn pending_trigger(&mut self, tx: SimTx, heads: &mut HeadStream) -> Result<(), SearchError> {
-        if self.session.is_behind() {
-            // The book is not at the fork's head: what it says would mix two states. The head that mends it brings the trigger back.
-            self.mempool.wait(&tx);
+    async fn pending_trigger(&mut self, trigger: Concerning, heads: &mut HeadStream) -> Result<(), SearchError> {
+        let Concerning { tx, front, head } = trigger;
+        if self.session.is_behind() || head != self.session.head().hash {
+            // The book is not at the head of this simulation: together they would mix two states.
+            self.readying.push(tx, Interest::Known);
             return Ok(());
         }
-        self.session.prefetch(&tx).await;
         let hash = *tx.tx_hash();
-        let sender = self.session.accounts(vec![tx.signer()]).await.get(&tx.signer()).copied();
-        let front = match self.mempool.front(&tx, sender, self.session.target_block().base_fee) {
-            Ok(front) => front,
-            Err(why) => {
-                if why.may_pass() {
-                    self.mempool.wait(&tx);
-                }
-                self.tell(Event::Ignored { hash, why });
+        let trail = Arc::new(Trail::default());
+        match self.run(Trigger::Pending { hash }, front, Some(&trail), heads).await? {
+            Ran::Done(outcome) if outcome.markets > 0 => self.session.used(&trail.take()),
+            // It may do in front of the next head what it does not do here.
+            Ran::Done(outcome) if outcome.front.is_some() => self.mempool.wait(&tx, Interest::Known),
+            Ran::Done(_) => {}
+            Ran::Failed => self.mempool.wait(&tx, Interest::Known),
+            Ran::Cancelled => {
+                self.readying.push(tx, Interest::Known);
                 return Ok(());
             }
-        };
-        match self.run(Trigger::Pending { hash }, front, heads).await? {
-            // Markets were read on its overlay, so it writes to a read set: it is tried again at each head while it waits.
-            Ran::Done(outcome) if outcome.markets > 0 => self.mempool.learn(&tx),
-            // It may do in front of the next head what it does not do here.
-            Ran::Done(outcome) if outcome.front.is_some() => self.mempool.wait(&tx),
-            Ran::Done(_) => {}
-            Ran::Failed => self.mempool.wait(&tx),
-            Ran::Cancelled => self.triggers.push_front(tx),
         }
+        self.done_with(&hash);
         Ok(())
     }
 
     /// Runs the engine; a newer head cancels it and is stashed.
-    async fn run(&mut self, trigger: Trigger, front: Vec<SimTx>, heads: &mut HeadStream) -> Result<Ran, SearchError> {
+    async fn run(&mut self, trigger: Trigger, front: Vec<SimTx>, trail: Option<&Arc<Trail>>, heads: &mut HeadStream) -> Result<Ran, SearchError> {
         let cancel = Cancel::default();
         let (senders, locked) = self.sink.ready();
-        let mut job = self.session.run(trigger, front.clone(), senders, locked, cancel.clone());
+        let mut job = self.session.run(trigger, front.clone(), trail, senders, locked, cancel.clone());
         let outcome = tokio::select! {
             biased;
             outcome = &mut job => outcome,

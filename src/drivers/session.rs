@@ -8,23 +8,27 @@
 use super::{
     assemble::{self, Injected},
     discovery::{Checkpoints, DiscoverError, Discovery, Progress},
+    needs::Needs,
     policy::ConfiguredPolicy,
+    ready::Ground,
+    snapshot,
+    source::Source,
+    writers::{CallKind, writers_among},
 };
 use crate::{
     book::{Book, MarketRef, Refreshed},
     chain::{Advice, ChainError, Head, Node},
     config::Config,
     engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{AccountState, Call, ChainRules, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, SimTx, StateDiff, TargetBlock, View},
+    fork::{
+        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, Snapshot, StateDiff, TargetBlock, Trail,
+        TxChanges, View,
+    },
     plan::{Resource, TargetKey, Trigger},
-    protocols::Protocol,
+    protocols::{Found, Protocol},
     venues::VenueError,
 };
-use alloy::{
-    consensus::Transaction,
-    primitives::{Address, map::HashMap},
-    providers::Provider,
-};
+use alloy::primitives::{Address, map::HashMap};
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -54,6 +58,7 @@ impl SessionError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Chain(error) | Self::Discover(DiscoverError::Chain(error)) => !matches!(error.advice(), Advice::Stop),
+            Self::Fork(ForkError::NoNode) => false,
             Self::Fork(_) | Self::Venues(VenueError::Fork(_)) => true,
             Self::Discover(_) | Self::Venues(VenueError::Refused(_)) | Self::Worker(_) => false,
         }
@@ -90,28 +95,26 @@ impl Executing {
     }
 }
 
-/// Accounts and slots that the fork keeps at most before it drops what no value of the book was read from.
-const MOST_KNOWN: usize = 200_000;
-
-/// Heads between two looks at that bound.
-const RETAIN_EVERY: u64 = 32;
-
 /// What a new head brought.
 #[derive(Clone, Debug, Default)]
 pub struct HeadReport {
     /// Facets that the block changed.
     pub changed: usize,
+    /// Kinds of call whose transactions in the block wrote to what values were read from, where the way to roll could tell.
+    pub writers: Vec<CallKind>,
     /// What the book read again.
     pub refreshed: Refreshed,
+    /// EVM runs that reading it took, venues of new pairs included.
+    pub runs: u64,
 }
 
 /// State, book and engine at a head.
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
-    node: Arc<Node>,
+    source: Source,
     rules: ChainRules,
-    fork: Fork,
+    fork: Arc<Fork>,
     book: Arc<RwLock<Book>>,
     protocols: Vec<Arc<dyn Protocol>>,
     discoveries: Vec<Discovery>,
@@ -119,6 +122,9 @@ pub struct Session {
     executing: Executing,
     policy: ConfiguredPolicy,
     engine: Arc<Engine>,
+    /// What is read beside the book, since the last head.
+    trail: Arc<Trail>,
+    needs: Needs,
     /// Pairs of tokens for which the engine's venues were found.
     pairs: BTreeSet<(Address, Address)>,
     /// The last move to a head did not come to its end: the next one takes nothing for granted.
@@ -133,7 +139,7 @@ impl Session {
     /// When node, logs or venues can't be read. A single market that can't be read is no error.
     pub async fn start(
         config: Arc<Config>,
-        node: Arc<Node>,
+        source: Source,
         head: Head,
         executing: Executing,
         policy: ConfiguredPolicy,
@@ -143,12 +149,15 @@ impl Session {
         let rules = assemble::chain_rules(&config);
         let limits = RequestLimits { batch: config.node.max_batch, ..RequestLimits::default() };
         let options = ForkOptions { timeout: config.node.timeout(), limits, ..ForkOptions::default() };
-        let fork = Fork::start(&node.provider().erased(), head.clone(), options)?;
+        let fork = source.fork(head.clone(), options)?.with_rolling(config.roll(), &rules);
+        fork.probe().await;
+        let fork = Arc::new(fork);
+        let needs = Needs::new(config.engine.idle_heads);
         let protocols = assemble::protocols(&config);
         let mut book = Book::new(protocols.clone());
         let mut discoveries = Vec::with_capacity(protocols.len());
         for (place, protocol) in protocols.iter().enumerate() {
-            let discovery = Discovery::start(Arc::clone(protocol), &node, &head, checkpoints.as_ref(), progress).await?;
+            let discovery = source.discover(Arc::clone(protocol), &head, checkpoints.as_ref(), progress).await?;
             discovery.found().into_iter().for_each(|found| book.found(place, found));
             discoveries.push(discovery);
         }
@@ -156,7 +165,7 @@ impl Session {
         let book = Arc::new(RwLock::new(book));
         let mut session = Self {
             config,
-            node,
+            source,
             rules,
             fork,
             book,
@@ -166,6 +175,8 @@ impl Session {
             executing,
             policy,
             engine,
+            trail: Arc::default(),
+            needs,
             pairs: BTreeSet::new(),
             behind: false,
             head,
@@ -181,9 +192,34 @@ impl Session {
     }
 
     /// The node.
-    #[must_use]
-    pub const fn node(&self) -> &Arc<Node> {
-        &self.node
+    ///
+    /// # Errors
+    /// With a snapshot, which is one block: there is no next head.
+    pub fn node(&self) -> Result<&Arc<Node>, SessionError> {
+        Ok(self.source.node()?)
+    }
+
+    /// All that was read so far, and what the logs said.
+    ///
+    /// # Errors
+    /// When a protocol's replay can't be written down.
+    pub fn snapshot(&self) -> Result<Snapshot, SessionError> {
+        let book = self.book.read();
+        let mut found = Vec::with_capacity(self.discoveries.len());
+        for (place, discovery) in self.discoveries.iter().enumerate() {
+            let (protocol, replay) = discovery.save()?;
+            let markets = book.markets().filter(|(market, _)| market.protocol == place).map(|(market, _)| market.market.0).collect();
+            found.push((protocol, replay, markets));
+        }
+        Ok(Snapshot::of(self.config.chain.id, self.fork.view().generation(), snapshot::sections(found)))
+    }
+
+    /// Reads facets in few requests.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn warm(&self, wanted: &ReadSet) -> Result<(), SessionError> {
+        Ok(self.fork.prefetch(wanted).await?)
     }
 
     /// The configuration.
@@ -222,10 +258,39 @@ impl Session {
         TargetBlock::after(&self.head, &self.rules)
     }
 
-    /// The head's state with the executor in it.
+    /// The head's state with the executor in it. What is read on it is kept warm for a while.
     #[must_use]
     pub fn view(&self) -> View {
+        self.view_with(&self.trail)
+    }
+
+    /// The same, with what is read noted elsewhere.
+    fn view_with(&self, trail: &Arc<Trail>) -> View {
+        self.plain_view().with_trail(Arc::clone(trail))
+    }
+
+    fn plain_view(&self) -> View {
         self.executing.layers().iter().fold(self.fork.view(), |view, layer| view.with_layer(Arc::clone(layer)))
+    }
+
+    /// Where pending transactions are made ready at this head.
+    pub(super) fn ground(&self) -> Ground {
+        Ground { fork: Arc::clone(&self.fork), book: Arc::clone(&self.book), view: self.plain_view(), block: self.target_block() }
+    }
+
+    /// Notes that a run that concerned us touched this: it is kept warm for a while.
+    pub(super) fn used(&mut self, touched: &ReadSet) {
+        self.needs.note(touched);
+    }
+
+    /// Before the fork moves on: of all that is known at this head, only what the book was read from and what was used stays, within the
+    /// configured bound. What pending transactions made us read, and concerned nobody, goes.
+    async fn forget_unused(&mut self) {
+        let live = self.book.read().facet_count();
+        self.needs.note(&self.trail.take());
+        self.needs.age(self.config.engine.max_facets);
+        let (book, needs) = (&self.book, &self.needs);
+        self.fork.retain(live.saturating_add(needs.len()), |facet| needs.contains(facet) || book.read().reads(facet)).await;
     }
 
     /// Goes to a head whose parent is the present one.
@@ -236,26 +301,28 @@ impl Session {
         if self.behind {
             return self.jump(head).await;
         }
+        let node = Arc::clone(self.node()?);
         self.behind = true;
         let mut logs = Vec::with_capacity(self.discoveries.len());
         for discovery in &self.discoveries {
-            logs.push(self.node.logs_of_block(head.hash, discovery.query()).await?);
+            logs.push(node.logs_of_block(head.hash, discovery.query()).await?);
         }
-        let (_, diff) = self.fork.roll(head).await?;
+        self.forget_unused().await;
+        let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
         self.head = head.clone();
-        self.book.write().changed(&diff);
+        let writers = self.changed(&diff, &txs);
         for (place, (discovery, logs)) in self.discoveries.iter_mut().zip(&logs).enumerate() {
             match discovery.head(head, logs, self.checkpoints.as_ref()).await {
                 Ok(found) => found.into_iter().for_each(|found| self.book.write().found(place, found)),
                 Err(error) => {
                     // A log that contradicts the replay: the chain is right.
                     tracing::warn!(%error, "replaying the logs again");
-                    let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-                    found.into_iter().for_each(|found| self.book.write().found(place, found));
+                    let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
+                    note_new(&mut self.book.write(), place, found);
                 }
             }
         }
-        self.settle(&diff).await
+        self.settle(&diff, writers).await
     }
 
     /// Goes to a head of another branch, or to one after a gap that was not followed.
@@ -263,26 +330,31 @@ impl Session {
     /// # Errors
     /// As [`Session::advance`]; a move that did not come to its end is made up for by the next one.
     pub async fn jump(&mut self, head: &Head) -> Result<HeadReport, SessionError> {
+        let node = Arc::clone(self.node()?);
         self.behind = true;
-        let (_, diff) = self.fork.roll(head).await?;
+        self.forget_unused().await;
+        let Rolled { diff, txs, .. } = self.fork.roll(head).await?;
         self.head = head.clone();
-        self.book.write().changed(&diff);
+        let writers = self.changed(&diff, &txs);
         for (place, discovery) in self.discoveries.iter_mut().enumerate() {
-            let found = discovery.rebuild(&self.node, head, self.checkpoints.as_ref()).await?;
-            found.into_iter().for_each(|found| self.book.write().found(place, found));
+            let found = discovery.rebuild(&node, head, self.checkpoints.as_ref()).await?;
+            note_new(&mut self.book.write(), place, found);
         }
-        self.settle(&diff).await
+        self.settle(&diff, writers).await
     }
 
-    async fn settle(&mut self, diff: &StateDiff) -> Result<HeadReport, SessionError> {
+    /// Tells the book what a roll changed; gives the kinds of call that did it.
+    fn changed(&self, diff: &StateDiff, txs: &[TxChanges]) -> Vec<CallKind> {
+        let mut book = self.book.write();
+        book.changed(diff);
+        writers_among(txs, |facet| book.reads(facet))
+    }
+
+    async fn settle(&mut self, diff: &StateDiff, writers: Vec<CallKind>) -> Result<HeadReport, SessionError> {
+        let before = self.trail.runs();
         let refreshed = self.refresh().await?;
-        // Above the bound only what the book was read from stays; a pool that a later plan needs is read again.
-        if self.head.number.is_multiple_of(RETAIN_EVERY) {
-            let live = self.book.read().live_reads();
-            self.fork.retain(&live, MOST_KNOWN).await;
-        }
         self.behind = false;
-        Ok(HeadReport { changed: diff.len(), refreshed })
+        Ok(HeadReport { changed: diff.len(), writers, refreshed, runs: self.trail.runs().saturating_sub(before) })
     }
 
     /// Reads what is stale, with its misses fetched in few requests, and finds venues for markets that are new.
@@ -310,6 +382,11 @@ impl Session {
         if addresses.is_empty() {
             return HashMap::default();
         }
+        let mut wanted = ReadSet::default();
+        addresses.iter().for_each(|address| wanted.insert(Facet::Balance(*address)));
+        if let Err(error) = self.fork.prefetch(&wanted).await {
+            tracing::debug!(%error, "accounts could not be read together");
+        }
         let view = self.view();
         let read = move || addresses.into_iter().filter_map(|address| Some((address, view.account(address).ok()?))).collect();
         tokio::task::spawn_blocking(read).await.unwrap_or_default()
@@ -321,31 +398,18 @@ impl Session {
         self.behind
     }
 
-    /// Reads what a pending transaction will probably touch, before a simulation thread needs it.
-    pub async fn prefetch(&self, tx: &SimTx) {
-        let mut sender = ReadSet::default();
-        sender.insert(crate::fork::Facet::Balance(tx.signer()));
-        if let Err(error) = self.fork.prefetch(&sender).await {
-            tracing::debug!(%error, "a sender could not be fetched");
-        }
-        if let Some(to) = tx.to() {
-            let call = Call { from: tx.signer(), to, input: tx.input().clone(), gas_limit: tx.gas_limit() };
-            if let Err(error) = self.fork.prefetch_call(&call).await {
-                tracing::debug!(%error, "a pending transaction could not be fetched ahead");
-            }
-        }
-    }
-
-    /// Starts the engine on a trigger; `front` is empty for a head.
+    /// Starts the engine on a trigger; `front` is empty for a head. What the run reads is noted in `trail`; without one it is kept warm.
     pub fn run(
         &self,
         trigger: Trigger,
         front: Vec<SimTx>,
+        trail: Option<&Arc<Trail>>,
         senders: Vec<Sender>,
         locked: BTreeSet<Resource>,
         cancel: Cancel,
     ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
-        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
+        let view = self.view_with(trail.unwrap_or(&self.trail));
+        let (engine, book, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.target_block());
         tokio::task::spawn_blocking(move || {
             let book = book.read();
             engine.run(&Work { trigger, view: &view, block: &block, book: &book, front: &front, senders: &senders, locked: &locked, cancel: &cancel })
@@ -375,6 +439,16 @@ impl Session {
     pub async fn trace(&self, txs: Vec<SimTx>) -> Result<String, SessionError> {
         let (view, block) = (self.view(), self.target_block());
         Ok(tokio::task::spawn_blocking(move || view.trace(&block, &txs)).await??)
+    }
+}
+
+/// What a replay found again is known and right already: the fork's diff made stale what is different on this branch, and what exists only on the
+/// other one reads as closed. Only what the book does not have is read.
+fn note_new(book: &mut Book, protocol: usize, found: Vec<Found>) {
+    for found in found {
+        if !book.knows(protocol, &found) {
+            book.found(protocol, found);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Decided, assemble, deploy,
-    discovery::Progress,
+    discovery::{Progress, Quiet},
     dry_run::DrySink,
     live::LiveSink,
     mempool::{Bounds, Mempool},
@@ -10,6 +10,9 @@ use super::{
     records::Records,
     searcher::{Event, Searcher, SinkError},
     session::{Executing, Session, SessionError},
+    snapshot,
+    source::Source,
+    writers::WriterBounds,
 };
 use crate::{
     chain::{ChainError, Head, Node},
@@ -17,6 +20,7 @@ use crate::{
         CancelStyle as ConfiguredCancel, Config, ConfigError, Environment, OnChainError, OptionalField, RelayConfig as ConfiguredRelay, SecretError, UuidStyle,
         check_on_chain,
     },
+    fork::{Snapshot, SnapshotError},
     ledger::{Ledger, LedgerError},
     plan::MarketId,
     relay::{
@@ -29,7 +33,11 @@ use alloy::{
     primitives::{Address, U256},
     signers::local::PrivateKeySigner,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 /// Why a run could not start.
@@ -50,6 +58,9 @@ pub enum StartError {
     /// State, logs, venues.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The snapshot's file.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -108,7 +119,7 @@ pub async fn connect(config: &Config, environment: &Environment) -> Result<Arc<N
     Ok(node)
 }
 
-async fn begin_at(node: &Node, begin: Begin) -> Result<Head, StartError> {
+pub(super) async fn begin_at(node: &Node, begin: Begin) -> Result<Head, StartError> {
     match begin {
         Begin::Latest => Ok(node.latest().await?),
         Begin::Block(number) => node.head_by_number(number).await?.ok_or(StartError::NoBlock(number)),
@@ -143,8 +154,10 @@ fn mempool(config: &Config) -> Mempool {
         per_sender: engine.pending_per_sender,
         per_block: engine.pending_per_block,
         samples: engine.pending_samples,
+        spread: Duration::from_secs(config.chain.slot_seconds),
         max_gas: engine.pending_max_gas,
         max_bytes: engine.pending_max_bytes,
+        writers: WriterBounds { most: engine.writers, idle_heads: engine.writer_heads },
     })
 }
 
@@ -167,12 +180,27 @@ pub async fn dry_run(
 ) -> Result<Searcher<DrySink>, StartError> {
     let node = connect(&config, environment).await?;
     let head = begin_at(&node, begin).await?;
+    dry_searcher(config, Source::Node(node), head, watchers, progress).await
+}
+
+/// A dry-run of a snapshot's block: needs no node, and answers as one at that block with the node.
+///
+/// # Errors
+/// When the file is no snapshot of the configured chain, or the configuration names what it does not hold.
+pub async fn dry_run_of(config: Config, snapshot: &Path, watchers: Watchers) -> Result<Searcher<DrySink>, StartError> {
+    let snapshot = Snapshot::read(snapshot, config.chain.id)?;
+    snapshot::check(&config, &snapshot)?;
+    let head = snapshot.head().clone();
+    dry_searcher(config, Source::Snapshot(Arc::new(snapshot)), head, watchers, &Quiet).await
+}
+
+async fn dry_searcher(config: Config, source: Source, head: Head, watchers: Watchers, progress: &dyn Progress) -> Result<Searcher<DrySink>, StartError> {
     let ledger = Ledger::open(&dry_ledger_path(&config))?;
     let injected = assemble::injected(&config, &assemble::protocols(&config));
     let sink = DrySink::new(injected.operators.clone(), Some(Records::new(ledger.clone())));
     let policy = policy(&config, KillSwitch::default())?;
     let mempool = mempool(&config);
-    let session = Session::start(Arc::new(config), node, head, Executing::Injected(injected), policy, Arc::new(ledger), progress).await?;
+    let session = Session::start(Arc::new(config), source, head, Executing::Injected(injected), policy, Arc::new(ledger), progress).await?;
     Ok(Searcher::new(session, mempool, sink, watchers.events))
 }
 
@@ -204,7 +232,8 @@ pub async fn live(
     let mut sink = LiveSink::new(operators, relays, Records::new(ledger.clone()), identity, blocks, watchers.decided);
     let policy = policy(&config, kill)?;
     let mempool = mempool(&config);
-    let session = Session::start(Arc::new(config), node, head, Executing::Deployed { executor, receiver }, policy, Arc::new(ledger), progress).await?;
+    let session =
+        Session::start(Arc::new(config), Source::Node(node), head, Executing::Deployed { executor, receiver }, policy, Arc::new(ledger), progress).await?;
     sink.recover(&session).await?;
     Ok(Searcher::new(session, mempool, sink, watchers.events))
 }

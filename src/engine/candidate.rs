@@ -49,12 +49,14 @@ pub struct Candidate {
     pub repay: U256,
     /// Collateral tokens received.
     pub seized: U256,
-    /// Profit in wei after gas and builder payment, as its own transaction behind the candidates in front of it.
+    /// Profit in wei after gas and builder payment behind the candidates in front of it; its share where several are in one transaction.
     pub profit_wei: U256,
-    /// Gas of its own transaction.
+    /// Gas of its transaction, or its share of it.
     pub gas_used: u64,
-    /// Wei for the builder in its own transaction.
+    /// Wei for the builder in its transaction, or its share of it.
     pub builder_payment: U256,
+    /// Which of its batch's transactions it is in.
+    pub tx: usize,
     /// Full simulations that it took.
     pub simulations: usize,
 }
@@ -66,7 +68,7 @@ pub enum BatchShape {
     Single,
     /// Several candidates in one transaction.
     Merged,
-    /// Several transactions of one operator in order.
+    /// Several transactions of one operator in order, each with one candidate or more.
     Chain,
 }
 

@@ -1,8 +1,9 @@
-//! An opportunity of one size as steps: how it is funded, and what its collateral is turned into.
+//! An opportunity of one size as steps: how it is funded, and what its yields are turned into.
 //!
 //! ```text
-//! SellAll:  act [ collateral ──all──▶ debt, pay ]  rest of debt ──▶ WETH
-//! BuyDebt:  act [ collateral ──just enough──▶ debt, pay ]  rest of collateral ──▶ WETH
+//! yields ─settle─▶ tokens that venues trade; what is debt already pays, what else there is beside the main token is sold for debt
+//! SellAll:  act [ main token ──all──▶ debt, pay ]          rest of debt ──▶ WETH
+//! BuyDebt:  act [ main token ──just enough──▶ debt, pay ]  rest of the main token ──▶ WETH
 //! ```
 
 use super::{EngineError, Screened, Settings, SimulationError};
@@ -15,7 +16,7 @@ use crate::{
 };
 use alloy::primitives::{Address, U256};
 
-/// What the collateral is turned into, and when.
+/// What the main token is turned into, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Conversion {
     /// All of it is sold for the debt token; what is left of that becomes WETH.
@@ -41,8 +42,58 @@ pub(super) struct Quoted {
     pub(super) conversion: Conversion,
     /// What the quotes leave in WETH.
     pub(super) gain: U256,
-    inside: Option<Route>,
-    rest: Option<Route>,
+    /// What is done before the debt is paid, in order.
+    inside: Vec<Leg>,
+    /// What is left, each token on its way to WETH.
+    rest: Vec<Route>,
+}
+
+/// One way of tokens to the debt.
+#[derive(Clone, Debug)]
+enum Leg {
+    /// The protocol's own way.
+    Settle(Vec<Step>),
+    /// All of an amount is sold.
+    Sell(Route),
+    /// Just enough is sold, of `most` at hand.
+    Buy { route: Route, most: U256 },
+}
+
+impl Leg {
+    const fn route(&self) -> Option<&Route> {
+        match self {
+            Self::Settle(_) => None,
+            Self::Sell(route) | Self::Buy { route, .. } => Some(route),
+        }
+    }
+
+    fn steps(&self) -> Result<Vec<Step>, Refusal> {
+        match self {
+            Self::Settle(steps) => Ok(steps.clone()),
+            // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
+            // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
+            Self::Sell(route) => route.steps_exact_in(Amount::Gained { cap: route.amount_in }, U256::ZERO, Carry::Quoted),
+            Self::Buy { route, most } => route.steps_exact_out(*most),
+        }
+    }
+}
+
+/// What is in hand of each token, once yields are settled.
+#[derive(Debug, Default)]
+struct Purse(Vec<(Address, U256)>);
+
+impl Purse {
+    fn put(&mut self, token: Address, amount: U256) {
+        match self.0.iter_mut().find(|(known, _)| *known == token) {
+            Some((_, held)) => *held = held.saturating_add(amount),
+            None => self.0.push((token, amount)),
+        }
+    }
+
+    /// Takes out all that there is of a token.
+    fn take(&mut self, token: Address) -> U256 {
+        self.0.iter().position(|(known, _)| *known == token).map_or(U256::ZERO, |place| self.0.swap_remove(place).1)
+    }
 }
 
 /// Quotes one size in one conversion on the overlay. A gain that would be negative is `unprofitable` with both figures.
@@ -54,38 +105,70 @@ pub(super) fn quote(
     size: Size,
     conversion: Conversion,
 ) -> Result<Quoted, SimulationError> {
-    let reading = &screened.market.reading;
-    let terms = screened.protocol.terms(view, block, reading, &screened.opportunity, size).map_err(EngineError::from)??;
-    let (debt, collateral) = (reading.debt_token, reading.collateral_token);
-    let (inside, token, left) = match conversion {
-        Conversion::SellAll if collateral == debt => (None, debt, terms.receives.checked_sub(terms.pays)),
-        Conversion::SellAll => {
-            let route = router.best_exact_in(collateral, debt, terms.receives).map_err(|error| route_skip(&error))?;
-            let left = route.amount_out.checked_sub(terms.pays);
-            (Some(route), debt, left)
+    let opportunity = &screened.opportunity;
+    let terms = screened.protocol.terms(view, block, &screened.market.reading, opportunity, size).map_err(EngineError::from)??;
+    let (debt, main) = (opportunity.debt_token, opportunity.collateral_token);
+    let mut inside = Vec::new();
+    let mut purse = Purse::default();
+    for part in &terms.receives {
+        match &part.settlement {
+            Some(settlement) => {
+                inside.push(Leg::Settle(settlement.steps.clone()));
+                purse.put(settlement.token, settlement.amount);
+            }
+            None => purse.put(part.token, part.amount),
         }
+    }
+    let (mut in_debt, in_main) = (purse.take(debt), purse.take(main));
+    for (token, amount) in std::mem::take(&mut purse.0) {
+        if !amount.is_zero() {
+            let route = router.best_exact_in(token, debt, amount).map_err(|error| route_skip(&error))?;
+            in_debt = in_debt.saturating_add(route.amount_out);
+            inside.push(Leg::Sell(route));
+        }
+    }
+    let mut main_left = U256::ZERO;
+    let missing = terms.pays.saturating_sub(in_debt);
+    match conversion {
+        Conversion::BuyDebt if missing.is_zero() => main_left = in_main,
         Conversion::BuyDebt => {
-            let route = router.best_exact_out(collateral, debt, terms.pays).map_err(|error| route_skip(&error))?;
-            let left = terms.receives.checked_sub(route.amount_in);
-            (Some(route), collateral, left)
+            let route = router.best_exact_out(main, debt, missing).map_err(|error| route_skip(&error))?;
+            let left = in_main.checked_sub(route.amount_in);
+            main_left = left.ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("{in_main} of the collateral does not buy {missing} of the debt")))?;
+            in_debt = in_debt.saturating_add(route.amount_out);
+            inside.push(Leg::Buy { route, most: in_main });
         }
-    };
-    let Some(left) = left else {
-        return Err(Skip::new(SkipReason::Unprofitable, format!("{} of the collateral does not buy {} of the debt", terms.receives, terms.pays)).into());
-    };
-    let rest = if token == weth || left.is_zero() { None } else { Some(rest_route(router, inside.as_ref(), token, weth, left)?) };
-    let gain = match &rest {
-        Some(route) => route.amount_out,
-        None if token == weth => left,
-        None => U256::ZERO,
-    };
+        Conversion::SellAll if main != debt && !in_main.is_zero() => {
+            let route = router.best_exact_in(main, debt, in_main).map_err(|error| route_skip(&error))?;
+            in_debt = in_debt.saturating_add(route.amount_out);
+            inside.push(Leg::Sell(route));
+        }
+        Conversion::SellAll => {}
+    }
+    let debt_left = in_debt
+        .checked_sub(terms.pays)
+        .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("{in_main} of the collateral sells for less than the {} of the debt", terms.pays)))?;
+    let (mut gain, mut rest) = (U256::ZERO, Vec::new());
+    for (token, left) in [(debt, debt_left), (main, main_left)] {
+        if left.is_zero() {
+            continue;
+        }
+        if token == weth {
+            gain = gain.saturating_add(left);
+        } else {
+            let route = rest_route(router, inside.iter().filter_map(Leg::route), token, weth, left)?;
+            gain = gain.saturating_add(route.amount_out);
+            rest.push(route);
+        }
+    }
     Ok(Quoted { size, terms, conversion, gain, inside, rest })
 }
 
 /// The way of what is left to WETH: over venues that the first swap does not move, so that the quote holds. Where there are none, over the
 /// same ones; the quote is then too good or too bad, and the simulation says by how much.
-fn rest_route(router: &Router, inside: Option<&Route>, token: Address, weth: Address, left: U256) -> Result<Route, SimulationError> {
-    let beside = inside.map(|inside| router.best_exact_in_beside(inside, token, weth, left));
+fn rest_route<'a>(router: &Router, inside: impl Iterator<Item = &'a Route>, token: Address, weth: Address, left: U256) -> Result<Route, SimulationError> {
+    // The last one is the main token's, which moves its pools the most.
+    let beside = inside.last().map(|inside| router.best_exact_in_beside(inside, token, weth, left));
     match beside {
         Some(Ok(route)) => Ok(route),
         Some(Err(RouteError::Fork(error))) => Err(error.into()),
@@ -106,34 +189,24 @@ pub(super) fn conversions(debt: Address, collateral: Address, weth: Address) -> 
 
 /// The transactions' steps for a quoted size; the plan pays nobody and promises nothing yet.
 pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted, funding: &FundingChoice, block: &TargetBlock) -> Result<TxPlan, Skip> {
-    let reading = &screened.market.reading;
-    let convert = match (&quoted.inside, quoted.conversion) {
-        // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
-        // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
-        (Some(route), Conversion::SellAll) => {
-            route.steps_exact_in(Amount::Gained { cap: quoted.terms.receives }, U256::ZERO, Carry::Quoted).map_err(|error| step_skip(&error))?
-        }
-        (Some(route), Conversion::BuyDebt) => route.steps_exact_out(quoted.terms.receives).map_err(|error| step_skip(&error))?,
-        (None, _) => Vec::new(),
-    };
-    let act = |kind, convert| {
-        let mut txs = screened.protocol.steps(reading, &screened.opportunity, quoted.size, &quoted.terms, kind, convert)?;
-        match (txs.pop(), txs.is_empty()) {
-            (Some(only), true) => Ok(only),
-            _ => Err(Skip::new(SkipReason::SimulationReverted, "the protocol asks for several transactions, which this planner does not build yet")),
-        }
-    };
+    let (reading, opportunity) = (&screened.market.reading, &screened.opportunity);
+    let mut convert = Vec::new();
+    for leg in &quoted.inside {
+        convert.extend(leg.steps().map_err(|error| step_skip(&error))?);
+    }
+    let act = |kind, convert| screened.protocol.steps(reading, opportunity, quoted.size, &quoted.terms, kind, convert);
     let mut steps = match funding {
         FundingChoice::Inside => act(Funding::Inside, convert)?,
         FundingChoice::Loan(loan) => vec![loan.step(act(Funding::Outside, convert)?)],
     };
-    if let Some(route) = &quoted.rest {
+    for route in &quoted.rest {
         // Whatever is left, not what was quoted: nothing gained stays unsold.
         steps.extend(route.steps_exact_in(Amount::Gained { cap: U256::MAX }, U256::ZERO, Carry::All).map_err(|error| step_skip(&error))?);
     }
     let mut sweep = vec![settings.weth];
-    let between = quoted.inside.iter().chain(&quoted.rest).flat_map(Route::between);
-    for token in [reading.debt_token, reading.collateral_token].into_iter().chain(between) {
+    let yields = quoted.terms.receives.iter().flat_map(|part| std::iter::once(part.token).chain(part.settlement.as_ref().map(|settled| settled.token)));
+    let between = quoted.inside.iter().filter_map(Leg::route).chain(&quoted.rest).flat_map(Route::between);
+    for token in [opportunity.debt_token, opportunity.collateral_token].into_iter().chain(yields).chain(between) {
         if !sweep.contains(&token) {
             sweep.push(token);
         }

@@ -8,10 +8,12 @@
 //!
 //! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
 
+mod bundle;
 mod candidate;
 mod compose;
 mod pack;
 mod policy;
+mod room;
 mod screen;
 mod simulate;
 mod size;
@@ -22,9 +24,9 @@ pub use screen::Screened;
 pub use simulate::{Sender, SimulationError};
 
 use crate::{
-    book::{Book, MarketRef},
+    book::{Book, MarketRef, Stale},
     flash::{self, FlashError, Lender, Loan},
-    fork::{Execution, ForkError, ReadSet, SimTx, StateDiff, TargetBlock, TxStatus, View},
+    fork::{Execution, ForkError, ReadSet, SimTx, TargetBlock, TxStatus, View},
     plan::{Resource, Skip, SkipReason, TargetKey, Trigger},
     protocols::{MarketReading, ProtocolError},
     venues::{Graph, Probe, Router, RouterLimits},
@@ -159,7 +161,7 @@ impl Engine {
     /// # Errors
     /// When the fork can't answer, or a newer head cancelled the work. A failure of one target is a refusal in the outcome.
     pub fn run(&self, work: &Work<'_>) -> Result<Outcome, EngineError> {
-        self.search(work, |view, diff, outcome| screen::screen(self, work, view, diff, outcome))
+        self.search(work, |view, stale, outcome| screen::screen(self, work, view, stale, outcome))
     }
 
     /// The same for one target, whether or not it lies beyond the boundary: a healthy one is a refusal that says so.
@@ -167,17 +169,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::run`].
     pub fn target(&self, work: &Work<'_>, market: MarketRef, key: TargetKey) -> Result<Outcome, EngineError> {
-        self.search(work, |view, diff, outcome| screen::screen_target(self, work, view, diff, (market, key), outcome))
+        self.search(work, |view, stale, outcome| screen::screen_target(self, work, view, stale, (market, key), outcome))
     }
 
     /// Overlay, what `screen` finds on it, its sizes, and the batches that it is put into.
     fn search(
         &self,
         work: &Work<'_>,
-        screen: impl FnOnce(&View, Option<&StateDiff>, &mut Outcome) -> Result<Vec<Screened>, EngineError>,
+        screen: impl FnOnce(&View, Option<&Stale>, &mut Outcome) -> Result<Vec<Screened>, EngineError>,
     ) -> Result<Outcome, EngineError> {
         let mut outcome = Outcome::new(work.trigger);
-        let (view, diff) = if work.front.is_empty() {
+        let (view, stale) = if work.front.is_empty() {
             (work.view.clone(), None)
         } else {
             let front = match self.execute_front(work)? {
@@ -188,10 +190,11 @@ impl Engine {
                 }
             };
             let diff = work.view.diff(&front.layer)?;
-            (work.view.with_layer(front.layer), Some(diff))
+            let stale = work.book.concerned(&diff, front.txs.iter().flat_map(|tx| &tx.logs));
+            (work.view.with_layer(front.layer), Some(stale))
         };
 
-        let screened = screen(&view, diff.as_ref(), &mut outcome)?;
+        let screened = screen(&view, stale.as_ref(), &mut outcome)?;
         if screened.is_empty() {
             return Ok(outcome);
         }

@@ -3,8 +3,8 @@
 use super::{Cancel, Engine, EngineError, MarketOn, Outcome, Refusal, Work};
 use crate::{
     book::{MarketRef, Stale},
-    fork::{StateDiff, View},
-    plan::{MarketId, Opportunity, Skip, SkipReason, Target, TargetKey},
+    fork::View,
+    plan::{MarketId, Opportunity, ResourceScope, Skip, SkipReason, Target, TargetKey},
     protocols::{MarketReading, Protocol},
 };
 use std::{
@@ -23,14 +23,13 @@ pub struct Screened {
     pub opportunity: Opportunity,
 }
 
-/// Finds what the overlay opens. Without a diff (a new head) every market is looked at, else the stale ones only.
-pub(super) fn screen(engine: &Engine, work: &Work<'_>, view: &View, diff: Option<&StateDiff>, outcome: &mut Outcome) -> Result<Vec<Screened>, EngineError> {
-    let stale = diff.map(|diff| work.book.stale(diff));
+/// Finds what the overlay opens. At a new head every market is looked at, else what the transactions in front concern only.
+pub(super) fn screen(engine: &Engine, work: &Work<'_>, view: &View, stale: Option<&Stale>, outcome: &mut Outcome) -> Result<Vec<Screened>, EngineError> {
     let mut screened = Vec::new();
-    for (market, keys) in due(work, stale.as_ref()) {
+    for (market, keys) in due(work, stale) {
         stop_if(work.cancel)?;
         let Some(protocol) = work.book.protocol(market) else { continue };
-        let Some(reading) = market_on(work, view, market, protocol, stale.as_ref(), outcome)? else { continue };
+        let Some(reading) = market_on(work, view, market, protocol, stale, outcome)? else { continue };
         outcome.markets += 1;
         let on = Arc::new(MarketOn { market, reading });
         // Targets that the overlay itself changed stand where they stood before it, so they are asked whatever the order says.
@@ -47,13 +46,12 @@ pub(super) fn screen_target(
     engine: &Engine,
     work: &Work<'_>,
     view: &View,
-    diff: Option<&StateDiff>,
+    stale: Option<&Stale>,
     (market, key): (MarketRef, TargetKey),
     outcome: &mut Outcome,
 ) -> Result<Vec<Screened>, EngineError> {
-    let stale = diff.map(|diff| work.book.stale(diff));
     let Some(protocol) = work.book.protocol(market) else { return Ok(Vec::new()) };
-    let Some(reading) = market_on(work, view, market, protocol, stale.as_ref(), outcome)? else { return Ok(Vec::new()) };
+    let Some(reading) = market_on(work, view, market, protocol, stale, outcome)? else { return Ok(Vec::new()) };
     outcome.markets += 1;
     ask(engine, work, view, protocol, &Arc::new(MarketOn { market, reading }), key, outcome)
 }
@@ -88,7 +86,7 @@ fn ask(
             outcome.refuse(&opportunity, Skip::new(SkipReason::Dust, "the debt is below the configured minimum of its token"));
             continue;
         }
-        if let Some(lock) = opportunity.locks.iter().find(|lock| work.locked.contains(lock)) {
+        if let Some(lock) = opportunity.locks.iter().find(|lock| lock.scope == ResourceScope::InFlight && work.locked.contains(lock)) {
             let skip = Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id));
             outcome.refuse(&opportunity, skip);
             continue;

@@ -100,10 +100,10 @@ type Found = (Quoted, Simulated, U256);
 impl Sizing<'_> {
     /// The best size with at most `budget` simulations.
     pub(super) fn run(&mut self, budget: usize) -> Result<Found, SimulationError> {
-        let reading = &self.screened.market.reading;
+        let opportunity = &self.screened.opportunity;
         let mut ranked: Vec<Quoted> = Vec::new();
         let mut refused: Option<Skip> = None;
-        for conversion in compose::conversions(reading.debt_token, reading.collateral_token, self.engine.settings.weth) {
+        for conversion in compose::conversions(opportunity.debt_token, opportunity.collateral_token, self.engine.settings.weth) {
             match self.best_quote(*conversion) {
                 Ok(quotes) => ranked.extend(quotes),
                 Err(SimulationError::Refused(skip)) => refused = Some(telling(refused, skip)),

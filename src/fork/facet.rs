@@ -43,6 +43,11 @@ pub enum Facet {
 }
 
 impl Facet {
+    /// All facets of an account but its storage.
+    pub(super) const fn of_account(address: Address) -> [Self; 3] {
+        [Self::Balance(address), Self::Nonce(address), Self::Code(address)]
+    }
+
     /// The account that the facet belongs to; none for the environment.
     #[must_use]
     pub const fn address(&self) -> Option<Address> {

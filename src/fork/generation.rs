@@ -6,7 +6,7 @@
 //!
 //! Each head has a backend of its own, so an answer that comes late lands here and nowhere else.
 
-use super::{ForkError, node::MissBackend, store::Store};
+use super::{Call, Facet, ForkError, node::MissBackend, store::Store};
 use crate::chain::Head;
 use alloy::primitives::{
     Address, B256, KECCAK256_EMPTY, U256, address,
@@ -28,6 +28,10 @@ pub struct Generation {
     store: Store,
     misses: Misses,
     backend: Option<MissBackend>,
+    /// Misses that are served before reads fail.
+    most_misses: u64,
+    /// An account that is not stored does not exist, as in a recorded state that lists all that exists.
+    unlisted_is_absent: bool,
     superseded: AtomicBool,
 }
 
@@ -48,7 +52,19 @@ impl Generation {
         if let Some(parent) = head.number.checked_sub(1) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend, superseded: AtomicBool::new(false) }
+        Self { head, store, misses: Misses::default(), backend, most_misses: u64::MAX, unlisted_is_absent: false, superseded: AtomicBool::new(false) }
+    }
+
+    /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
+    /// that is not stored is empty (and counted as a miss), a slot that is not stored is an error.
+    pub(super) fn recorded(head: Head, store: Store) -> Self {
+        Self { unlisted_is_absent: true, ..Self::new(head, store, None) }
+    }
+
+    /// The same, but the node is asked for no more than this many accounts and slots.
+    pub(super) const fn with_most_misses(mut self, most: u64) -> Self {
+        self.most_misses = most;
+        self
     }
 
     /// The head that the state belongs to.
@@ -65,6 +81,11 @@ impl Generation {
 
     pub(super) fn supersede(&self, superseded: bool) {
         self.superseded.store(superseded, Ordering::SeqCst);
+    }
+
+    /// Whether what is missing can be asked of a node.
+    pub(super) const fn has_node(&self) -> bool {
+        self.backend.is_some()
     }
 
     /// How many reads went to the node because they were missing.
@@ -91,6 +112,32 @@ impl Generation {
             store.insert_block_hash(*entry.key(), *entry.value());
         }
         store
+    }
+
+    /// What is known, of what came from the node only what `keep` says yes to; and how many facets are left out.
+    pub(super) fn kept(&self, keep: &impl Fn(&Facet) -> bool) -> (Store, usize) {
+        let mut store = self.store.clone();
+        let mut left_out = 0_usize;
+        for entry in &self.misses.accounts {
+            let address = *entry.key();
+            if Facet::of_account(address).iter().any(keep) {
+                store.insert_account(address, entry.value().clone());
+            } else {
+                left_out = left_out.saturating_add(1);
+            }
+        }
+        for entry in &self.misses.slots {
+            let (address, slot) = *entry.key();
+            if keep(&Facet::Slot(address, slot)) {
+                store.insert_slot(address, slot, *entry.value());
+            } else {
+                left_out = left_out.saturating_add(1);
+            }
+        }
+        for entry in &self.misses.block_hashes {
+            store.insert_block_hash(*entry.key(), *entry.value());
+        }
+        (store, left_out)
     }
 
     /// What came from the node since the generation began and is not in a store.
@@ -134,14 +181,16 @@ impl Generation {
         self.store.slots_of(&address).chain(missed).filter(|(_, value)| !value.is_zero()).collect()
     }
 
+    /// An account; where it is missing the node is asked, unless `offline`.
     #[inline]
-    pub(super) fn account(&self, address: Address) -> Result<AccountInfo, ForkError> {
-        self.known_account(&address).map_or_else(|| self.miss_account(address), Ok)
+    pub(super) fn account(&self, address: Address, offline: bool) -> Result<AccountInfo, ForkError> {
+        self.known_account(&address).map_or_else(|| self.miss_account(address, offline), Ok)
     }
 
+    /// A slot; where it is missing the node is asked, unless `offline`.
     #[inline]
-    pub(super) fn slot(&self, address: Address, slot: U256) -> Result<U256, ForkError> {
-        self.known_slot(address, slot).map_or_else(|| self.miss_slot(address, slot), Ok)
+    pub(super) fn slot(&self, address: Address, slot: U256, offline: bool) -> Result<U256, ForkError> {
+        self.known_slot(address, slot).map_or_else(|| self.miss_slot(address, slot, offline), Ok)
     }
 
     pub(super) fn code(&self, hash: B256) -> Result<Bytecode, ForkError> {
@@ -154,7 +203,7 @@ impl Generation {
 
     /// The hash of a block up to the head. Zero above it, where none exists yet. Older ones come from the history contract,
     /// pinned by the head's hash; only where that has none is the node asked by number.
-    pub(super) fn block_hash(&self, number: u64) -> Result<B256, ForkError> {
+    pub(super) fn block_hash(&self, number: u64, offline: bool) -> Result<B256, ForkError> {
         if number > self.head.number {
             return Ok(B256::ZERO);
         }
@@ -164,12 +213,12 @@ impl Generation {
         if let Some(place) = number.checked_rem(HISTORY_WINDOW)
             && self.head.number.saturating_sub(number) < HISTORY_WINDOW
         {
-            let kept = self.slot(HISTORY, U256::from(place))?;
+            let kept = self.slot(HISTORY, U256::from(place), offline)?;
             if !kept.is_zero() {
                 return Ok(kept.into());
             }
         }
-        let backend = self.backend_for(|| format!("the hash of block {number}"))?;
+        let backend = self.backend_for(offline, || format!("the hash of block {number}"))?;
         let hash = backend.block_hash(number)?;
         self.misses.block_hashes.insert(number, hash);
         Ok(hash)
@@ -189,21 +238,40 @@ impl Generation {
     }
 
     #[cold]
-    fn miss_account(&self, address: Address) -> Result<AccountInfo, ForkError> {
-        let account = self.backend_for(|| format!("account {address}"))?.account(address)?;
+    fn miss_account(&self, address: Address, offline: bool) -> Result<AccountInfo, ForkError> {
+        let account = if self.unlisted_is_absent {
+            self.misses.asked.fetch_add(1, Ordering::Relaxed);
+            AccountInfo { code: Some(Bytecode::default()), ..AccountInfo::default() }
+        } else {
+            self.backend_for(offline, || format!("account {address}"))?.account(address)?
+        };
         self.learn_account(address, account.clone());
         Ok(account)
     }
 
     #[cold]
-    fn miss_slot(&self, address: Address, slot: U256) -> Result<U256, ForkError> {
-        let value = self.backend_for(|| format!("slot {slot} of {address}"))?.slot(address, slot)?;
+    fn miss_slot(&self, address: Address, slot: U256, offline: bool) -> Result<U256, ForkError> {
+        let value = self.backend_for(offline, || format!("slot {slot} of {address}"))?.slot(address, slot)?;
         self.learn_slot(address, slot, value);
         Ok(value)
     }
 
-    fn backend_for(&self, what: impl FnOnce() -> String) -> Result<&MissBackend, ForkError> {
-        self.misses.asked.fetch_add(1, Ordering::Relaxed);
-        self.backend.as_ref().ok_or_else(|| ForkError::NotStored { what: what(), block: self.head.hash })
+    fn backend_for(&self, offline: bool, what: impl FnOnce() -> String) -> Result<&MissBackend, ForkError> {
+        let not_stored = || ForkError::NotStored { what: what(), block: self.head.hash };
+        if offline {
+            return Err(not_stored());
+        }
+        if self.misses.asked.fetch_add(1, Ordering::Relaxed) >= self.most_misses {
+            return Err(ForkError::TooManyMisses(self.most_misses));
+        }
+        self.backend.as_ref().ok_or_else(not_stored)
+    }
+
+    /// Reads what a call will probably touch, in one request. Whatever goes wrong, the call's own misses make up for it.
+    #[cold]
+    pub(super) fn warm(&self, call: &Call) {
+        if let Some(backend) = &self.backend {
+            backend.warm(call, self);
+        }
     }
 }

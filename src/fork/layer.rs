@@ -52,6 +52,22 @@ impl Layer {
         layer
     }
 
+    /// Takes in a newer layer, as if it lay on top of this one.
+    pub fn absorb(&mut self, newer: &Self) {
+        for (address, change) in &newer.accounts {
+            let account = self.accounts.entry(*address).or_default();
+            account.balance = change.balance.or(account.balance);
+            account.nonce = change.nonce.or(account.nonce);
+            account.code_hash = change.code_hash.or(account.code_hash);
+            if change.storage_cleared {
+                account.storage_cleared = true;
+                account.slots.clear();
+            }
+            account.slots.extend(change.slots.iter().map(|(slot, value)| (*slot, *value)));
+        }
+        self.code.extend(newer.code.iter().map(|(hash, code)| (*hash, code.clone())));
+    }
+
     /// The accounts that the layer changes, in no order.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.accounts.keys()
@@ -61,6 +77,7 @@ impl Layer {
     /// without code, only the balance is taken: nothing of the assumption stays behind.
     pub(super) fn from_evm(state: EvmState, assumed: Option<Address>) -> Self {
         let mut layer = Self::default();
+        layer.accounts.reserve(state.len());
         for (address, account) in state {
             if !account.is_touched() {
                 continue;
@@ -71,12 +88,9 @@ impl Layer {
             }
             // Destroyed by the last transaction that touched it. A destroyed account that a later transaction touched
             // again has lost this flag and holds what came after.
-            let (info, storage) = if account.is_selfdestructed_locally() {
-                (AccountInfo::default(), Default::default())
-            } else {
-                (account.info.clone(), account.storage.clone())
-            };
             let storage_cleared = account.is_created() || account.is_selfdestructed();
+            let (info, storage) =
+                if account.is_selfdestructed_locally() { (AccountInfo::default(), Default::default()) } else { (account.info, account.storage) };
             if let Some(code) = info.code.filter(|_| info.code_hash != KECCAK256_EMPTY) {
                 layer.code.insert(info.code_hash, code);
             }

@@ -5,11 +5,11 @@
 //! task, ends with an error and not with a hang. The timeout sits in the transport, below everything, because a provider
 //! over a WebSocket has none and a blocked thread can't be woken in any other way.
 
-use super::ForkError;
+use super::{Call, ForkError, Generation, prefetch, reader::NodeReader};
 use alloy::{
     network::AnyNetwork,
     primitives::{Address, B256, U256},
-    providers::{DynProvider, Provider, RootProvider},
+    providers::{Provider, RootProvider},
     rpc::{
         client::{RpcClient, RpcClientInner},
         json_rpc::{RequestPacket, ResponsePacket},
@@ -28,11 +28,12 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// A transport that gives up after a while.
+/// A transport that gives up after a while, and counts. A batch is one request.
 #[derive(Clone, Debug)]
 struct Timed {
     inner: BoxTransport,
     limit: Duration,
+    requests: Arc<AtomicU64>,
 }
 
 impl tower_service::Service<RequestPacket> for Timed {
@@ -45,6 +46,7 @@ impl tower_service::Service<RequestPacket> for Timed {
     }
 
     fn call(&mut self, request: RequestPacket) -> Self::Future {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = self.inner.call(request);
         let limit = self.limit;
         Box::pin(async move {
@@ -61,24 +63,48 @@ static ID_RANGES: AtomicU64 = AtomicU64::new(1);
 /// Ids in a range; the ranges stay below 2^53, what every JSON parser keeps exactly.
 const ID_RANGE_BITS: u32 = 36;
 
-/// The same node with a time limit on every request.
-pub(super) fn timed(provider: &DynProvider<AnyNetwork>, limit: Duration) -> RootProvider<AnyNetwork> {
+/// The same node with a time limit on every request, and how many requests were sent through what is returned.
+pub(super) fn timed(provider: &impl Provider<AnyNetwork>, limit: Duration) -> (RootProvider<AnyNetwork>, Arc<AtomicU64>) {
     let client = provider.client();
-    let transport = Timed { inner: client.transport().clone(), limit };
+    let requests = Arc::<AtomicU64>::default();
+    let transport = Timed { inner: client.transport().clone(), limit, requests: Arc::clone(&requests) };
     let range = ID_RANGES.fetch_add(1, Ordering::Relaxed) & 0xffff;
     let inner = RpcClientInner::new(BoxTransport::new(transport), client.is_local()).with_id(range << ID_RANGE_BITS);
-    RootProvider::new(RpcClient::from_inner(inner))
+    (RootProvider::new(RpcClient::from_inner(inner)), requests)
+}
+
+/// A client whose every request fails: there is nobody to ask.
+pub(super) fn no_node() -> RpcClient {
+    RpcClient::new(Nobody, true)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Nobody;
+
+impl tower_service::Service<RequestPacket> for Nobody {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: RequestPacket) -> Self::Future {
+        Box::pin(async { Err(TransportErrorKind::custom_str("there is no node")) })
+    }
 }
 
 /// The thread that all backends of a fork run on. It ends with the last of them.
 #[derive(Debug)]
 pub(super) struct MissThread {
     runtime: Handle,
+    reader: Arc<NodeReader>,
     _until_dropped: oneshot::Sender<()>,
 }
 
 impl MissThread {
-    pub(super) fn start() -> std::io::Result<Arc<Self>> {
+    pub(super) fn start(reader: Arc<NodeReader>) -> std::io::Result<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (until_dropped, dropped) = oneshot::channel::<()>();
@@ -86,7 +112,7 @@ impl MissThread {
         std::thread::Builder::new().name("fork-misses".to_owned()).spawn(move || {
             let _ = runtime.block_on(dropped);
         })?;
-        Ok(Arc::new(Self { runtime: handle, _until_dropped: until_dropped }))
+        Ok(Arc::new(Self { runtime: handle, reader, _until_dropped: until_dropped }))
     }
 }
 
@@ -95,7 +121,7 @@ impl MissThread {
 pub(super) struct MissBackend {
     shared: SharedBackend,
     block: B256,
-    _thread: Arc<MissThread>,
+    thread: Arc<MissThread>,
 }
 
 impl MissBackend {
@@ -104,7 +130,23 @@ impl MissBackend {
         let store = BlockchainDb::new(BlockchainDbMeta::new(BlockEnv::default(), String::new()), None);
         let (shared, handler) = SharedBackend::new(provider.clone(), store, Some(block.into()));
         thread.runtime.spawn(handler);
-        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block, _thread: thread.clone() }
+        Self { shared: shared.with_blocking_mode(BlockingMode::Block), block, thread: thread.clone() }
+    }
+
+    /// Reads what a call will probably touch into its generation, and waits for it on the caller's thread. The requests have the
+    /// transport's time limit; what does not come is missed later.
+    pub(super) fn warm(&self, call: &Call, generation: &Generation) {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let (reader, request, at) = (Arc::clone(&self.thread.reader), prefetch::request(call), self.block);
+        self.thread.runtime.spawn(async move {
+            // Nobody waits any more: then nobody needs it.
+            let _unheard = answer.send(prefetch::ask(&reader, at, &request).await);
+        });
+        match answered.recv() {
+            Ok(Ok(found)) => prefetch::learn(generation, found),
+            Ok(Err(error)) => tracing::debug!(%error, "a call could not be fetched ahead"),
+            Err(_) => tracing::debug!("the thread of misses has ended"),
+        }
     }
 
     pub(super) fn account(&self, address: Address) -> Result<AccountInfo, ForkError> {

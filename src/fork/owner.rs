@@ -9,22 +9,28 @@
 //! diff names a facet that they read. A value that is finished when [`View::is_current`] is no longer true is read again.
 
 use super::{
-    Call, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Roller, StateDiff, View,
-    node::{MissBackend, MissThread, timed},
+    ChainRules, Change, Facet, ForkError, Generation, ReadSet, RequestLimits, Snapshot, StateDiff, View, WayReport,
+    node::{MissBackend, MissThread, no_node, timed},
     reader::{AccountRead, NodeReader},
-    roll::{Reread, apply, read_again},
+    roll::{Chooser, Questions, Replayed, Reread, Rolled, Roller, Traced, TxChanges, read_again, stored},
     store::Store,
 };
-use crate::chain::Head;
+use crate::{chain::Head, config::Roll};
 use alloy::{
     network::AnyNetwork,
-    primitives::{Address, B256, KECCAK256_EMPTY, U64, U256, map::AddressSet},
+    primitives::{
+        Address, B256, KECCAK256_EMPTY, U256,
+        map::{AddressSet, B256Map, B256Set},
+    },
     providers::{DynProvider, RootProvider},
 };
 use parking_lot::RwLock;
 use revm::state::{AccountInfo, Bytecode};
-use serde_json::json;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::sync::Mutex;
 
 /// Bounds of a fork.
@@ -32,7 +38,7 @@ use tokio::sync::Mutex;
 pub struct ForkOptions {
     /// Longest wait for one request.
     pub timeout: Duration,
-    /// Generations kept to undo reorgs.
+    /// How many blocks back generations are kept to undo reorgs, and how many of dropped branches.
     pub history: usize,
     /// Bounds of single requests.
     pub limits: RequestLimits,
@@ -44,13 +50,18 @@ impl Default for ForkOptions {
     }
 }
 
+/// Facets above an eighth more than expected that a store may hold before it is swept.
+const SPARE_FACETS: usize = 1_024;
+/// Hashes of past blocks that `BLOCKHASH` reaches.
+const BLOCK_HASHES: u64 = 256;
+
 /// The owner of all generations.
 #[derive(Debug)]
 pub struct Fork {
     provider: RootProvider<AnyNetwork>,
     thread: Arc<MissThread>,
     reader: Arc<NodeReader>,
-    rollers: Vec<Arc<dyn Roller>>,
+    chooser: Chooser,
     options: ForkOptions,
     current: RwLock<Arc<Generation>>,
     /// Earlier generations, the oldest first; held while rolling, so that rolls are one after the other.
@@ -60,28 +71,60 @@ pub struct Fork {
 impl Fork {
     /// An empty fork at a head: everything is a miss at first. Misses are served by a thread of its own.
     pub fn start(provider: &DynProvider<AnyNetwork>, head: Head, options: ForkOptions) -> Result<Self, ForkError> {
-        let provider = timed(provider, options.timeout);
-        let thread = MissThread::start().map_err(ForkError::Thread)?;
+        let (provider, _) = timed(provider, options.timeout);
         let reader = Arc::new(NodeReader::new(provider.clone(), options.limits));
+        let thread = MissThread::start(Arc::clone(&reader)).map_err(ForkError::Thread)?;
         let backend = MissBackend::spawn(&thread, &provider, head.hash);
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
+            reader,
+            chooser: Chooser::new(vec![reread(&provider, options)], true),
             provider,
             thread,
-            rollers: vec![Arc::new(Reread::new(reader.clone()))],
-            reader,
             options,
             current: RwLock::new(Arc::new(first)),
             history: Mutex::default(),
         })
     }
 
-    /// Ways to roll that are tried before re-reading, the preferred one first.
+    /// A fork at a snapshot's block, without a node: it stays there, and what the snapshot lacks is [`ForkError::NotStored`].
+    pub fn from_snapshot(snapshot: &Snapshot, options: ForkOptions) -> Result<Self, ForkError> {
+        let nobody = RootProvider::<AnyNetwork>::new(no_node());
+        let fork = Self::start(&DynProvider::new(nobody), snapshot.head().clone(), options)?;
+        *fork.current.write() = Arc::new(Generation::new(snapshot.head().clone(), snapshot.state().clone(), None));
+        Ok(fork)
+    }
+
+    /// How to go from head to head; without this it is re-reading. A way that fails is made up for by re-reading. The rules are
+    /// for executing blocks.
     #[must_use]
-    pub fn with_rollers(mut self, preferred: Vec<Arc<dyn Roller>>) -> Self {
-        let reread = std::mem::take(&mut self.rollers);
-        self.rollers = preferred.into_iter().chain(reread).collect();
+    pub fn with_rolling(mut self, roll: Roll, rules: &ChainRules) -> Self {
+        let mut ways = Vec::new();
+        if matches!(roll, Roll::Auto | Roll::Trace) {
+            let (provider, requests) = timed(&self.provider, self.options.timeout);
+            ways.push((Arc::new(Traced::new(Questions::new(provider, self.options.limits))) as Arc<dyn Roller>, requests));
+        }
+        if matches!(roll, Roll::Auto | Roll::Replay) {
+            let (provider, requests) = timed(&self.provider, self.options.timeout);
+            let replayed = Replayed::new(provider, self.options.limits, Arc::clone(&self.thread), rules.clone());
+            ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
+        }
+        ways.push(reread(&self.provider, self.options));
+        self.chooser = Chooser::new(ways, roll == Roll::Auto);
         self
+    }
+
+    /// Finds out which ways to roll the node supports, so that the first heads need not. It asks for a trace of the head.
+    pub async fn probe(&self) {
+        if self.current.read().has_node() {
+            self.chooser.probe(&self.head()).await;
+        }
+    }
+
+    /// What is known of each way to roll, the last one being re-reading.
+    #[must_use]
+    pub fn ways(&self) -> Vec<WayReport> {
+        self.chooser.report()
     }
 
     /// The current state.
@@ -98,38 +141,44 @@ impl Fork {
 
     /// Moves to a head: the next one, a later one, one of another branch, or one that is already behind. The diff is against
     /// the state that was current. On an error the fork stays where it was.
-    pub async fn roll(&self, head: &Head) -> Result<(View, StateDiff), ForkError> {
+    pub async fn roll(&self, head: &Head) -> Result<Rolled, ForkError> {
         let mut history = self.history.lock().await;
         let current = self.current.read().clone();
         if current.head().hash == head.hash {
-            return Ok((View::new(current), StateDiff::default()));
+            return Ok(Rolled { view: View::new(current), diff: StateDiff::default(), txs: Vec::new() });
+        }
+        if !current.has_node() {
+            return Err(ForkError::NoNode);
         }
         let rolled = self.next(&current, &history, head).await;
-        let (next, diff) = rolled.inspect_err(|_| current.supersede(false))?;
+        let (next, diff, txs) = rolled.inspect_err(|_| current.supersede(false))?;
         next.supersede(false);
         *self.current.write() = next.clone();
         history.retain(|generation| generation.head().hash != head.hash);
         history.push_back(current);
-        while history.len() > self.options.history {
-            history.pop_front();
-        }
-        Ok((View::new(next), diff))
+        keep(&mut history, next.head(), self.options.history);
+        Ok(Rolled { view: View::new(next), diff, txs })
     }
 
     /// The generation of a head, and what is different from the current one. The current one is superseded before it is
     /// compared for the last time: what is read on it later is in no diff, and [`View::is_current`] says so.
-    async fn next(&self, current: &Arc<Generation>, history: &VecDeque<Arc<Generation>>, head: &Head) -> Result<(Arc<Generation>, StateDiff), ForkError> {
+    async fn next(
+        &self,
+        current: &Arc<Generation>,
+        history: &VecDeque<Arc<Generation>>,
+        head: &Head,
+    ) -> Result<(Arc<Generation>, StateDiff, Vec<TxChanges>), ForkError> {
         let find = |hash: B256| history.iter().rev().find(|generation| generation.head().hash == hash).cloned();
         if let Some(earlier) = find(head.hash) {
             // Back to a head that is known: its values are right, what only the present one knew is read there.
             current.supersede(true);
             earlier.learn(&self.read_at(&current.known().without(&earlier.known()), head.hash).await?);
             let diff = difference(&current.known(), &earlier.known());
-            return Ok((earlier, diff));
+            return Ok((earlier, diff, Vec::new()));
         }
         let ancestor = if current.head().hash == head.parent_hash { None } else { find(head.parent_hash) };
         let parent = ancestor.as_ref().unwrap_or(current);
-        let (mut store, mut diff) = self.rolled(parent, &parent.known(), head).await?;
+        let (mut store, mut diff, txs) = self.chooser.roll(parent, &parent.known(), head).await?;
         if ancestor.is_some() {
             store.extend(&self.read_at(&current.known().without(&store), head.hash).await?);
             diff = difference(&current.known(), &store);
@@ -145,12 +194,18 @@ impl Fork {
             store.forget_block_hashes();
         }
         let backend = MissBackend::spawn(&self.thread, &self.provider, head.hash);
-        Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff))
+        Ok((Arc::new(Generation::new(head.clone(), store, Some(backend))), diff, txs))
     }
 
     /// Reads the missing facets of a set into the current generation, in few requests. Environment words are skipped.
+    /// Without a node nothing is read: each that is missing is an error where it is needed.
     pub async fn prefetch(&self, wanted: &ReadSet) -> Result<(), ForkError> {
         let generation = self.current.read().clone();
+        self.prefetch_into(&generation, wanted).await
+    }
+
+    /// The same into a generation that may not be the current one any more.
+    pub(super) async fn prefetch_into(&self, generation: &Generation, wanted: &ReadSet) -> Result<(), ForkError> {
         let mut accounts = AddressSet::default();
         let mut slots = Vec::new();
         for facet in wanted.iter() {
@@ -162,53 +217,33 @@ impl Fork {
                 Facet::Slot(..) | Facet::Balance(_) | Facet::Nonce(_) | Facet::Code(_) | Facet::Env(_) => {}
             }
         }
-        self.fetch(&generation, slots, accounts.into_iter().collect()).await
+        self.fetch(generation, slots, accounts.into_iter().collect()).await
     }
 
-    /// Reads what a call will probably touch, by the node's access list for it. A node without access lists is no error:
-    /// then only the callee is read.
-    pub async fn prefetch_call(&self, call: &Call) -> Result<(), ForkError> {
-        let request = json!({ "from": call.from, "to": call.to, "input": call.input, "gas": U64::from(call.gas_limit) });
-        let list = self.reader.access_list(self.head().hash, &request).await?;
-        let mut wanted = ReadSet::default();
-        for address in [call.from, call.to] {
-            wanted.insert(Facet::Code(address));
-        }
-        for (address, slots) in list {
-            wanted.insert(Facet::Code(address));
-            for slot in slots {
-                wanted.insert(Facet::Slot(address, slot.into()));
-            }
-        }
-        self.prefetch(&wanted).await
-    }
-
-    /// Keeps of the current generation only what `live` names, if it knows more than `most` accounts and slots together.
-    /// What is dropped is read from the node again when it is needed.
-    pub async fn retain(&self, live: &ReadSet, most: usize) {
+    /// Keeps of the current generation what `keep` says yes to, and forgets the rest: what came from the node since the head at
+    /// once, what the store has gathered when it holds clearly more than the `expected` count of facets. So the cost follows what
+    /// is new and what is kept, not what was ever known. What is dropped is read again when it is needed.
+    pub async fn retain(&self, expected: usize, keep: impl Fn(&Facet) -> bool + Send + Sync) {
         let _rolling = self.history.lock().await;
         let current = self.current.read().clone();
-        let known = current.known();
-        if known.account_count().saturating_add(known.slot_count()) <= most {
+        if !current.has_node() {
+            // What is dropped could not be read again.
             return;
         }
+        let (mut store, mut left_out) = current.kept(&keep);
+        let count = store.account_count().saturating_add(store.slot_count());
+        if count > expected.saturating_add(expected / 8).saturating_add(SPARE_FACETS) {
+            store = store.retain(&keep);
+            left_out = left_out.saturating_add(count.saturating_sub(store.account_count().saturating_add(store.slot_count())));
+        }
+        if left_out == 0 {
+            return;
+        }
+        store.forget_block_hashes_before(current.head().number.saturating_sub(BLOCK_HASHES));
         // What its views still miss would be in no diff.
         current.supersede(true);
         let backend = MissBackend::spawn(&self.thread, &self.provider, current.head().hash);
-        *self.current.write() = Arc::new(Generation::new(current.head().clone(), known.retain(live), Some(backend)));
-    }
-
-    /// The store at the new head and what changed, by the first way that can tell.
-    async fn rolled(&self, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<(Store, StateDiff), ForkError> {
-        let mut outcome = Err(ForkError::Evm("no way to roll".to_owned()));
-        for roller in &self.rollers {
-            outcome = roller.changes(parent, known, head).await.and_then(|changes| apply(known, changes));
-            match &outcome {
-                Ok(_) => return outcome,
-                Err(error) => tracing::warn!(way = roller.name(), head = head.number, %error, "could not roll this way"),
-            }
-        }
-        outcome
+        *self.current.write() = Arc::new(Generation::new(current.head().clone(), store, Some(backend)));
     }
 
     /// The values at a block of all that a store knows.
@@ -216,10 +251,17 @@ impl Fork {
         if known.is_empty() {
             return Ok(Store::default());
         }
-        Ok(apply(&known.only_code(), read_again(&self.reader, known, at).await?)?.0)
+        stored(known, &read_again(&self.reader, known, at).await?)
+    }
+
+    pub(super) const fn reader(&self) -> &Arc<NodeReader> {
+        &self.reader
     }
 
     async fn fetch(&self, generation: &Generation, slots: Vec<(Address, U256)>, accounts: Vec<Address>) -> Result<(), ForkError> {
+        if !generation.has_node() {
+            return Ok(());
+        }
         let at = generation.head().hash;
         let wanted = accounts.iter().map(|address| (*address, None)).collect::<Vec<_>>();
         let (values, reads) = futures::future::try_join(self.reader.slots(at, &slots), self.reader.accounts(at, &wanted)).await?;
@@ -233,7 +275,30 @@ impl Fork {
     }
 }
 
-fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
+/// Keeps the generations at most so many blocks below a head, and of those that are not its ancestors only as many, the newest
+/// ones: dropped branches, which may come back. They take no ancestor's place, so that reorgs right after each other are undone
+/// as deep as single ones.
+fn keep(history: &mut VecDeque<Arc<Generation>>, head: &Head, most: usize) {
+    let depth = u64::try_from(most).unwrap_or(u64::MAX);
+    history.retain(|generation| generation.head().number.saturating_add(depth) >= head.number);
+    let parents = history.iter().map(|generation| (generation.head().hash, generation.head().parent_hash)).collect::<B256Map<_>>();
+    let ancestors = std::iter::successors(parents.get_key_value(&head.parent_hash), |(_, parent)| parents.get_key_value(*parent));
+    let ancestors = ancestors.map(|(hash, _)| *hash).collect::<B256Set>();
+    let mut surplus = history.len().saturating_sub(ancestors.len()).saturating_sub(most);
+    history.retain(|generation| {
+        let goes = surplus > 0 && !ancestors.contains(&generation.head().hash);
+        surplus = surplus.saturating_sub(usize::from(goes));
+        !goes
+    });
+}
+
+/// Re-reading, with a counter of its requests.
+fn reread(provider: &RootProvider<AnyNetwork>, options: ForkOptions) -> (Arc<dyn Roller>, Arc<AtomicU64>) {
+    let (provider, requests) = timed(provider, options.timeout);
+    (Arc::new(Reread::new(Arc::new(NodeReader::new(provider, options.limits)))), requests)
+}
+
+pub(super) fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
     let code = match read.code {
         Some(bytes) => Some(Bytecode::new_raw_checked(bytes).map_err(|_| ForkError::MalformedCode(read.code_hash))?),
         None if read.code_hash == KECCAK256_EMPTY => Some(Bytecode::default()),

@@ -6,17 +6,18 @@
 //! | balances, code hashes | one `eth_call` of a probe that a state override puts in place | batches of `eth_getBalance`, `eth_getCode` |
 //! | nonces | batches of `eth_getTransactionCount` | |
 //! | code | batches of `eth_getCode`, only where the hash is new | |
+//! | what a call touches | `debug_traceCall` with `prestateTracer`, values included | `eth_createAccessList` |
 //!
 //! Everything is pinned by the block's hash and bounded in size. Proofs (`eth_getProof`) are not used: they cost a node much
 //! more than a read, and a forked anvil answers them from the accounts it happens to hold, so it calls others empty.
 
-use super::ForkError;
+use super::{ForkError, prefetch::Touched};
 use alloy::{
     eips::BlockId,
     network::AnyNetwork,
     primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, address, bytes, keccak256, map::HashMap},
     providers::{Provider, RootProvider},
-    rpc::client::BatchRequest,
+    rpc::{client::BatchRequest, types::trace::geth::PreStateMode},
     transports::{RpcError, TransportError},
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -86,6 +87,8 @@ pub(super) struct NodeReader {
     limits: RequestLimits,
     storage_values: Support,
     probe: Support,
+    prestate: Support,
+    access_lists: Support,
 }
 
 impl NodeReader {
@@ -97,7 +100,7 @@ impl NodeReader {
             accounts: at_least_one(limits.accounts),
             in_flight: at_least_one(limits.in_flight),
         };
-        Self { provider, limits, storage_values: Support::default(), probe: Support::default() }
+        Self { provider, limits, storage_values: Support::default(), probe: Support::default(), prestate: Support::default(), access_lists: Support::default() }
     }
 
     /// The values of slots, in the order asked.
@@ -157,8 +160,29 @@ impl NodeReader {
         Ok(reads)
     }
 
-    /// The accounts and slots that a call would touch, by the node's own access list; empty where it has none.
-    pub(super) async fn access_list(&self, at: B256, request: &serde_json::Value) -> Result<Vec<(Address, Vec<B256>)>, ForkError> {
+    /// What a call would touch: with values where the node's tracer tells them, as keys where it makes access lists, and nothing
+    /// where it does neither or can't run the call. Which of them it does is asked once.
+    pub(super) async fn touched(&self, at: B256, request: &serde_json::Value) -> Result<Touched, ForkError> {
+        if !self.prestate.is_missing() {
+            let tracer = json!({ "tracer": "prestateTracer" });
+            match self.provider.client().request::<_, PreStateMode>("debug_traceCall", (request, BlockId::from(at), tracer)).await {
+                Ok(state) => {
+                    self.prestate.set(true);
+                    return Ok(Touched::State(state));
+                }
+                // A node that did it before has something against this call only.
+                Err(error) if is_refusal(&error) && self.prestate.is_unknown() => self.prestate.set(false),
+                Err(RpcError::ErrorResp(_)) => return Ok(Touched::Keys(Vec::new())),
+                Err(error) => return Err(node_error("a prestate", at, &error)),
+            }
+        }
+        if self.access_lists.is_missing() {
+            return Ok(Touched::Keys(Vec::new()));
+        }
+        self.access_list(at, request).await.map(Touched::Keys)
+    }
+
+    async fn access_list(&self, at: B256, request: &serde_json::Value) -> Result<Vec<(Address, Vec<B256>)>, ForkError> {
         #[derive(Debug, serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
@@ -172,8 +196,15 @@ impl NodeReader {
         }
         let answer: Result<Answer, _> = self.provider.client().request("eth_createAccessList", (request, BlockId::from(at))).await;
         match answer {
-            Ok(answer) => Ok(answer.access_list.into_iter().map(|entry| (entry.address, entry.storage_keys)).collect()),
-            // It has no such method, or the call can't run: there is nothing to prefetch.
+            Ok(answer) => {
+                self.access_lists.set(true);
+                Ok(answer.access_list.into_iter().map(|entry| (entry.address, entry.storage_keys)).collect())
+            }
+            Err(error) if is_refusal(&error) && self.access_lists.is_unknown() => {
+                self.access_lists.set(false);
+                Ok(Vec::new())
+            }
+            // The call can't run: there is nothing to read ahead.
             Err(RpcError::ErrorResp(_)) => Ok(Vec::new()),
             Err(error) => Err(node_error("an access list", at, &error)),
         }
@@ -276,7 +307,7 @@ impl NodeReader {
 }
 
 /// Whether the node answered that it does not do this, rather than not answering or failing at it.
-fn is_refusal(error: &TransportError) -> bool {
+pub(super) fn is_refusal(error: &TransportError) -> bool {
     let RpcError::ErrorResp(answer) = error else { return false };
     let message = answer.message.to_lowercase();
     let says_so = ["not supported", "unsupported", "does not exist/is not available", "method not found", "not whitelisted"];

@@ -1,8 +1,14 @@
 //! Read sets: the facets that a run read, taken by opcode.
 //!
+//! ```text
+//! opcode ─▶ facets ─────────────────────────────┐
+//!        ─▶ callees: their delegates as well ────┼─ finish ─▶ read set
+//!        ─▶ emptiness: code, else all three ─────┘
+//! ```
+//!
 //! An opcode is noted before it runs, so a run that reverts leaves the same set as one that does not. What an opcode reads
 //! depends at times on what it finds: a callee's delegation (EIP-7702), or whether an account is empty. That is resolved
-//! after the run, from state that the run has loaded.
+//! after the run, from state that the run has loaded. What a static frame may not do ends it before anything is read.
 
 use super::{EnvWord, Facet, ReadSet, View};
 use alloy::primitives::{
@@ -12,10 +18,10 @@ use alloy::primitives::{
 use revm::{
     Inspector,
     bytecode::opcode,
-    context_interface::ContextTr,
+    context_interface::{ContextTr, JournalTr},
     interpreter::{
         CreateInputs, CreateOutcome, Interpreter,
-        interpreter_types::{InputsTr, Jumps},
+        interpreter_types::{InputsTr, Jumps, RuntimeFlag},
     },
 };
 
@@ -23,6 +29,8 @@ use revm::{
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     facets: HashSet<Facet>,
+    /// Accounts whose code was to run.
+    callees: AddressSet,
     /// Accounts of which it mattered whether they are empty.
     emptiness: AddressSet,
     /// Contracts that read COINBASE or PREVRANDAO, in order.
@@ -34,34 +42,41 @@ impl Recorder {
         self.facets.insert(facet);
     }
 
+    /// An account whose code runs, or the code that it delegates to.
+    pub(super) fn note_callee(&mut self, address: Address) {
+        self.callees.insert(address);
+    }
+
     pub(super) fn note_emptiness(&mut self, address: Address) {
         self.emptiness.insert(address);
     }
 
     /// Adds everything to `reads` and returns the contracts that read COINBASE or PREVRANDAO. Of `assumed`, the fee recipient
-    /// that the run took as funded and without code, only the balance can have been read.
-    pub(super) fn finish(self, view: &View, assumed: Option<Address>, reads: &mut ReadSet) -> Vec<Address> {
-        let mut set = ReadSet::default();
-        for facet in self.facets {
-            set.insert(facet);
-            let Facet::Code(address) = facet else { continue };
+    /// that the run took as funded and without code, only the balance can have been read; but the value depends on who that
+    /// is, because another block's recipient is warm and assumed, and this one is not any more.
+    pub(super) fn finish(mut self, view: &View, assumed: Option<Address>, reads: &mut ReadSet) -> Vec<Address> {
+        for address in self.callees {
+            self.facets.insert(Facet::Code(address));
             let delegate = view.known_info(address).and_then(|info| info.code).and_then(|code| code.eip7702_address());
             if let Some(delegate) = delegate {
-                set.insert(Facet::Code(delegate));
+                self.facets.insert(Facet::Code(delegate));
             }
         }
         for address in self.emptiness {
-            set.insert(Facet::Code(address));
+            self.facets.insert(Facet::Code(address));
             // An account with code is not empty, whatever else it has.
             if view.known_info(address).is_none_or(|info| info.code_hash == KECCAK256_EMPTY) {
-                set.insert(Facet::Balance(address));
-                set.insert(Facet::Nonce(address));
+                self.facets.insert(Facet::Balance(address));
+                self.facets.insert(Facet::Nonce(address));
             }
         }
-        for facet in set.iter() {
-            let unread = assumed.is_some() && facet.address() == assumed && !matches!(facet, Facet::Balance(_));
-            if !unread {
-                reads.insert(*facet);
+        for facet in self.facets {
+            let of_assumed = assumed.is_some() && facet.address() == assumed;
+            if of_assumed {
+                reads.insert(Facet::Env(EnvWord::Coinbase));
+            }
+            if !of_assumed || matches!(facet, Facet::Balance(_)) {
+                reads.insert(facet);
             }
         }
         self.proposer_readers
@@ -79,8 +94,11 @@ impl Recorder {
     }
 
     /// A call with code of another account, and perhaps with value. `receives` is false for CALLCODE, which pays itself.
-    fn call(&mut self, from: Address, to: Address, value: U256, receives: bool) {
-        self.facets.insert(Facet::Code(to));
+    /// No code can stand where a precompile is.
+    fn call(&mut self, from: Address, to: Address, value: U256, receives: bool, is_precompile: bool) {
+        if !is_precompile {
+            self.callees.insert(to);
+        }
         if !value.is_zero() {
             self.facets.insert(Facet::Balance(from));
             if receives {
@@ -95,12 +113,14 @@ fn to_address(word: U256) -> Address {
 }
 
 impl<CTX: ContextTr> Inspector<CTX> for Recorder {
-    fn step(&mut self, interpreter: &mut Interpreter, _context: &mut CTX) {
+    fn step(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
         let here = interpreter.input.target_address();
         let top = |place| interpreter.stack.peek(place).ok();
+        let may_change = !interpreter.runtime_flag.is_static();
+        let is_precompile = |address: &Address| context.journal_ref().precompile_addresses().contains(address);
         match interpreter.bytecode.opcode() {
-            opcode::SLOAD | opcode::SSTORE => {
-                if let Some(slot) = top(0) {
+            code @ (opcode::SLOAD | opcode::SSTORE) => {
+                if let Some(slot) = top(0).filter(|_| may_change || code == opcode::SLOAD) {
                     self.facets.insert(Facet::Slot(here, slot));
                 }
             }
@@ -123,29 +143,33 @@ impl<CTX: ContextTr> Inspector<CTX> for Recorder {
                 }
             }
             opcode::CALL => {
-                if let (Some(to), Some(value)) = (top(1), top(2)) {
-                    self.call(here, to_address(to), value, true);
+                if let (Some(to), Some(value)) = (top(1).map(to_address), top(2))
+                    && (may_change || value.is_zero())
+                {
+                    self.call(here, to, value, true, is_precompile(&to));
                 }
             }
             opcode::CALLCODE => {
-                if let (Some(to), Some(value)) = (top(1), top(2)) {
-                    self.call(here, to_address(to), value, false);
+                if let (Some(to), Some(value)) = (top(1).map(to_address), top(2)) {
+                    self.call(here, to, value, false, is_precompile(&to));
                 }
             }
             opcode::DELEGATECALL | opcode::STATICCALL => {
-                if let Some(to) = top(1) {
-                    self.call(here, to_address(to), U256::ZERO, false);
+                if let Some(to) = top(1).map(to_address) {
+                    self.call(here, to, U256::ZERO, false, is_precompile(&to));
                 }
             }
-            opcode::CREATE | opcode::CREATE2 => {
+            opcode::CREATE | opcode::CREATE2 if may_change => {
                 self.facets.insert(Facet::Nonce(here));
                 if top(0).is_some_and(|value| !value.is_zero()) {
                     self.facets.insert(Facet::Balance(here));
                 }
             }
-            opcode::SELFDESTRUCT => {
+            opcode::SELFDESTRUCT if may_change => {
                 self.facets.insert(Facet::Balance(here));
-                if let Some(heir) = top(0) {
+                // Without money the heir gets nothing, and nothing depends on what it is.
+                let is_poor = context.journal_mut().load_account(here).is_ok_and(|account| account.data.info.balance.is_zero());
+                if let Some(heir) = interpreter.stack.peek(0).ok().filter(|_| !is_poor) {
                     self.emptiness.insert(to_address(heir));
                 }
             }
@@ -162,11 +186,14 @@ impl<CTX: ContextTr> Inspector<CTX> for Recorder {
         }
     }
 
-    fn create_end(&mut self, _context: &mut CTX, _inputs: &CreateInputs, outcome: &mut CreateOutcome) {
-        // What stood at the new address decides whether it can be created, and its balance is kept.
-        if let Some(address) = outcome.address {
-            self.facets.insert(Facet::Code(address));
-            self.facets.insert(Facet::Nonce(address));
+    fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
+        // What stands at the new address decides whether anything can be created there. Its balance is kept and is a facet
+        // only if somebody asks for it. The creator is loaded: it runs, or has paid for the transaction.
+        if let Ok(creator) = context.journal_mut().load_account(inputs.caller()) {
+            let place = inputs.created_address(creator.data.info.nonce);
+            self.facets.insert(Facet::Code(place));
+            self.facets.insert(Facet::Nonce(place));
         }
+        None
     }
 }

@@ -70,6 +70,12 @@ type Stepped = Result<ExecutionResult, EVMError<ForkError>>;
 
 const fn spec_of(hardfork: Hardfork) -> SpecId {
     match hardfork {
+        Hardfork::Petersburg => SpecId::PETERSBURG,
+        Hardfork::Istanbul => SpecId::ISTANBUL,
+        Hardfork::Berlin => SpecId::BERLIN,
+        Hardfork::London => SpecId::LONDON,
+        Hardfork::Paris => SpecId::MERGE,
+        Hardfork::Shanghai => SpecId::SHANGHAI,
         Hardfork::Cancun => SpecId::CANCUN,
         Hardfork::Prague => SpecId::PRAGUE,
         Hardfork::Osaka | Hardfork::Bpo1 | Hardfork::Bpo2 => SpecId::OSAKA,
@@ -77,10 +83,12 @@ const fn spec_of(hardfork: Hardfork) -> SpecId {
 }
 
 /// All checks on, limits and prices of the block's rules.
-fn config(block: &TargetBlock) -> CfgEnv {
-    let params = block.hardfork.blob_params();
-    let mut config = CfgEnv::new_with_spec(spec_of(block.hardfork)).with_chain_id(block.chain_id).with_max_blobs_per_tx(params.max_blobs_per_tx);
-    config.blob_base_fee_update_fraction = u64::try_from(params.update_fraction).ok();
+pub(super) fn config(block: &TargetBlock) -> CfgEnv {
+    let mut config = CfgEnv::new_with_spec(spec_of(block.hardfork)).with_chain_id(block.chain_id);
+    if let Some(params) = block.hardfork.blob_params() {
+        config.set_max_blobs_per_tx(params.max_blobs_per_tx);
+        config.blob_base_fee_update_fraction = u64::try_from(params.update_fraction).ok();
+    }
     config
 }
 
@@ -98,15 +106,17 @@ fn call_config(block: &TargetBlock) -> CfgEnv {
 
 fn environment(block: &TargetBlock, config: &CfgEnv) -> BlockEnv {
     let excess = block.hardfork.bounded_excess(block.excess_blob_gas);
+    let blobs = block.hardfork.blob_params().map(|_| BlobExcessGasAndPrice::new(excess, config.blob_base_fee_update_fraction()));
+    let merged = block.hardfork >= Hardfork::Paris;
     BlockEnv {
         number: U256::from(block.number),
         beneficiary: block.fee_recipient,
         timestamp: U256::from(block.timestamp),
         gas_limit: block.gas_limit,
         basefee: block.base_fee,
-        difficulty: U256::ZERO,
-        prevrandao: Some(block.prev_randao),
-        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(excess, config.blob_base_fee_update_fraction())),
+        difficulty: if merged { U256::ZERO } else { block.prev_randao.into() },
+        prevrandao: merged.then_some(block.prev_randao),
+        blob_excess_gas_and_price: blobs,
         slot_num: 0,
     }
 }
@@ -119,7 +129,7 @@ pub(super) fn prepared(block: &TargetBlock) -> (CfgEnv, BlockEnv) {
     (config, environment)
 }
 
-fn context<'a>(view: &'a View, assumed: Option<Address>, block: &TargetBlock, config: CfgEnv) -> EvmContext<'a> {
+pub(super) fn context<'a>(view: &'a View, assumed: Option<Address>, block: &TargetBlock, config: CfgEnv) -> EvmContext<'a> {
     let environment = environment(block, &config);
     let database = WrapDatabaseRef(Chainstate { view, assumed });
     let context: EvmContext<'a> = Context::new(database, *config.spec());
@@ -135,7 +145,7 @@ fn assumed(block: &TargetBlock, txs: &[SimTx]) -> Option<Address> {
     (!signs).then_some(recipient)
 }
 
-fn plain_error(error: EVMError<ForkError>, index: usize) -> ForkError {
+pub(super) fn plain_error(error: EVMError<ForkError>, index: usize) -> ForkError {
     match error {
         EVMError::Database(error) => error,
         EVMError::Transaction(invalid) => ForkError::InvalidTransaction { index, reason: invalid.to_string() },
@@ -150,16 +160,21 @@ fn call_outcome(result: ExecutionResult) -> CallOutcome {
 }
 
 pub(super) fn call(view: &View, block: &TargetBlock, call: &Call) -> Result<CallOutcome, ForkError> {
+    view.warm(call);
     let mut evm = context(view, Some(block.fee_recipient), block, call_config(block)).build_mainnet();
-    evm.transact_one(tx::message(call)).map(call_outcome).map_err(|error| plain_error(error, 0))
+    let result = evm.transact_one(tx::message(call));
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
+    result.map(call_outcome).map_err(|error| plain_error(error, 0))
 }
 
 pub(super) fn call_recorded(view: &View, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
+    view.warm(call);
     let mut recorder = Recorder::default();
-    recorder.note(Facet::Code(call.to));
+    recorder.note_callee(call.to);
     let assumed = Some(block.fee_recipient);
     let mut evm = context(view, assumed, block, call_config(block)).build_mainnet_with_inspector(recorder);
     let result = evm.inspect_one_tx(tx::message(call));
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
     evm.inspector.finish(view, assumed, reads);
     result.map(call_outcome).map_err(|error| plain_error(error, 0))
 }
@@ -209,7 +224,7 @@ fn note_transaction(recorder: &mut Recorder, tx: &SimTx) {
         recorder.note(Facet::Env(EnvWord::BlobBaseFee));
     }
     if let Some(to) = tx.to() {
-        recorder.note(Facet::Code(to));
+        recorder.note_callee(to);
     }
     for signed in tx.authorization_list().unwrap_or_default() {
         recorder.note(Facet::Code(*signed.address()));
@@ -219,6 +234,21 @@ fn note_transaction(recorder: &mut Recorder, tx: &SimTx) {
             recorder.note_emptiness(authority);
         }
     }
+}
+
+/// Whether the block has enough gas left for all that the transaction may use.
+pub(super) fn check_room(tx: &SimTx, index: usize, gas_left: u64) -> Result<(), ForkError> {
+    if tx.gas_limit() <= gas_left {
+        return Ok(());
+    }
+    let reason = format!("gas limit {} exceeds the {gas_left} that the block has left", tx.gas_limit());
+    Err(ForkError::InvalidTransaction { index, reason })
+}
+
+/// What the fee recipient has gained since it had `balance`, which becomes what it has now.
+pub(super) fn gain<I>(evm: &MainnetEvm<EvmContext<'_>, I>, block: &TargetBlock, balance: &mut U256) -> U256 {
+    let now = evm.ctx.journaled_state.inner.state.get(&block.fee_recipient).map_or(*balance, |account| account.info.balance);
+    now.saturating_sub(std::mem::replace(balance, now))
 }
 
 fn run<'a, I>(
@@ -233,23 +263,17 @@ fn run<'a, I>(
     let mut gas_left = block.gas_limit;
     let mut recipient_balance = view.account(block.fee_recipient)?.balance;
     for (index, tx) in txs.iter().enumerate() {
-        if tx.gas_limit() > gas_left {
-            return Err(ForkError::InvalidTransaction {
-                index,
-                reason: format!("gas limit {} exceeds the {gas_left} that the block has left", tx.gas_limit()),
-            });
-        }
+        check_room(tx, index, gas_left)?;
         let result = step(evm, tx::signed(tx)).map_err(|error| plain_error(error, index))?;
-        let balance = evm.ctx.journaled_state.inner.state.get(&block.fee_recipient).map_or(recipient_balance, |account| account.info.balance);
-        let outcome = outcome(result, balance.saturating_sub(recipient_balance));
-        recipient_balance = balance;
+        let outcome = outcome(result, gain(evm, block, &mut recipient_balance));
         gas_left = gas_left.saturating_sub(outcome.gas_used);
         outcomes.push(outcome);
     }
+    view.note_loaded(&evm.ctx.journaled_state.inner.state);
     Ok(Execution { txs: outcomes, layer: Arc::new(Layer::from_evm(evm.finalize(), assumed)) })
 }
 
-fn outcome(result: ExecutionResult, fee_recipient_gain: U256) -> TxOutcome {
+pub(super) fn outcome(result: ExecutionResult, fee_recipient_gain: U256) -> TxOutcome {
     let gas_used = result.tx_gas_used();
     let gas_spent = result.gas().total_gas_spent();
     let (status, output, logs) = match result {

@@ -1,9 +1,9 @@
 //! What is known at a head: persistent maps, so that the next head's store shares all but its changes with this one.
 
-use super::{Facet, ReadSet};
+use super::Facet;
 use alloy::primitives::{
     Address, B256, KECCAK256_EMPTY, U256,
-    map::{DefaultHashBuilder, FbBuildHasher},
+    map::{DefaultHashBuilder, FbBuildHasher, HashSet},
 };
 use imbl::{GenericHashMap, shared_ptr::DefaultSharedPtr};
 use revm::state::{AccountInfo, Bytecode};
@@ -68,6 +68,10 @@ impl Store {
 
     pub(super) fn block_hash(&self, number: u64) -> Option<B256> {
         self.block_hashes.get(&number).copied()
+    }
+
+    pub(super) fn block_hashes(&self) -> impl Iterator<Item = (u64, B256)> {
+        self.block_hashes.iter().map(|(number, hash)| (*number, *hash))
     }
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = (&Address, &AccountInfo)> {
@@ -152,24 +156,34 @@ impl Store {
         }
     }
 
-    /// Keeps only what `live` names; code that no kept account has goes too.
-    pub(super) fn retain(&self, live: &ReadSet) -> Self {
-        let mut kept = Self { block_hashes: self.block_hashes.clone(), ..Self::default() };
-        for facet in live.iter() {
-            match facet {
-                Facet::Slot(address, slot) => {
-                    if let Some(value) = self.slot(*address, *slot) {
-                        kept.insert_slot(*address, *slot, value);
-                    }
+    /// Keeps only what `keep` says yes to; code that no kept account has goes too. What is kept is shared with this store.
+    pub(super) fn retain(&self, keep: &impl Fn(&Facet) -> bool) -> Self {
+        let mut kept = self.clone();
+        for address in self.accounts.keys().filter(|address| !Facet::of_account(**address).iter().any(keep)) {
+            kept.accounts.remove(address);
+        }
+        for (address, slots) in &self.storage {
+            let gone: Vec<U256> = slots.keys().filter(|slot| !keep(&Facet::Slot(*address, **slot))).copied().collect();
+            if gone.len() == slots.len() {
+                kept.storage.remove(address);
+            } else if let Some(slots) = kept.storage.get_mut(address) {
+                for slot in &gone {
+                    slots.remove(slot);
                 }
-                Facet::Balance(address) | Facet::Nonce(address) | Facet::Code(address) => {
-                    if let (None, Some(account)) = (kept.account(address), self.account(address)) {
-                        kept.insert_account(*address, account.clone());
-                    }
-                }
-                Facet::Env(_) => {}
             }
         }
+        let used: HashSet<B256> = kept.accounts.values().map(|account| account.code_hash).collect();
+        for hash in self.code.keys().filter(|hash| !used.contains(*hash)) {
+            kept.code.remove(hash);
+        }
         kept
+    }
+
+    /// Forgets the hashes of blocks before this one.
+    pub(super) fn forget_block_hashes_before(&mut self, number: u64) {
+        let old: Vec<u64> = self.block_hashes.keys().filter(|known| **known < number).copied().collect();
+        for known in old {
+            self.block_hashes.remove(&known);
+        }
     }
 }

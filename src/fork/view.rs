@@ -1,6 +1,12 @@
 //! A generation with layers on top: what everything reads, and where everything is executed.
 
-use super::{Facet, ForkError, Generation, ReadSet, StateDiff, TargetBlock, facet::Change, layer::Layer, runner, trace};
+use super::{
+    BlockExecution, Facet, ForkError, Generation, MinedBlock, ReadSet, StateDiff, TargetBlock, Trail,
+    facet::Change,
+    layer::Layer,
+    replay::{self, Extent},
+    runner, trace,
+};
 use crate::chain::Head;
 use alloy::{
     consensus::{TxEnvelope, transaction::Recovered},
@@ -8,7 +14,7 @@ use alloy::{
 };
 use revm::{
     database_interface::DatabaseRef,
-    state::{AccountInfo, Bytecode},
+    state::{AccountInfo, Bytecode, EvmState},
 };
 use std::sync::Arc;
 
@@ -117,13 +123,17 @@ struct Overlay {
 pub struct View {
     generation: Arc<Generation>,
     overlay: Option<Arc<Overlay>>,
+    /// Where what is read here is noted, if anywhere.
+    trail: Option<Arc<Trail>>,
+    /// Whether what is missing is an error instead of a question to the node.
+    offline: bool,
 }
 
 impl View {
     /// The state of a generation, without layers.
     #[must_use]
     pub const fn new(generation: Arc<Generation>) -> Self {
-        Self { generation, overlay: None }
+        Self { generation, overlay: None, trail: None, offline: false }
     }
 
     /// The head that the state belongs to.
@@ -148,23 +158,40 @@ impl View {
     /// The same state with a layer on top.
     #[must_use]
     pub fn with_layer(&self, layer: Arc<Layer>) -> Self {
-        Self { generation: self.generation.clone(), overlay: Some(Arc::new(Overlay { layer, below: self.overlay.clone() })) }
+        Self { overlay: Some(Arc::new(Overlay { layer, below: self.overlay.clone() })), ..self.clone() }
+    }
+
+    /// The same state, and whatever is read or run on it is noted in `trail`.
+    #[must_use]
+    pub fn with_trail(&self, trail: Arc<Trail>) -> Self {
+        Self { trail: Some(trail), ..self.clone() }
+    }
+
+    /// The same state without the node: what is missing is [`ForkError::NotStored`] at once. So it can be seen, without
+    /// waiting for anything, whether all is there that a run needs.
+    #[must_use]
+    pub fn offline(&self) -> Self {
+        Self { offline: true, ..self.clone() }
     }
 
     /// A storage slot; the facet is added to `reads`.
     pub fn storage(&self, address: Address, slot: U256, reads: &mut ReadSet) -> Result<U256, ForkError> {
-        reads.insert(Facet::Slot(address, slot));
+        let facet = Facet::Slot(address, slot);
+        reads.insert(facet);
+        self.note(facet);
         self.storage_ref(address, slot)
     }
 
     /// An account. No facet is recorded.
     pub fn account(&self, address: Address) -> Result<AccountState, ForkError> {
+        self.note(Facet::Balance(address));
         let info = self.info(address)?;
         Ok(AccountState { balance: info.balance, nonce: info.nonce, code_hash: info.code_hash })
     }
 
     /// An account's code, empty for none. No facet is recorded.
     pub fn code(&self, address: Address) -> Result<Bytes, ForkError> {
+        self.note(Facet::Code(address));
         let info = self.info(address)?;
         let code = info.code.map_or_else(|| self.code_by_hash_ref(info.code_hash), Ok)?;
         Ok(code.original_bytes())
@@ -172,6 +199,7 @@ impl View {
 
     /// A facet's value: a number, or a hash of code. None for the environment, which is not state.
     pub fn facet(&self, facet: &Facet) -> Result<Option<U256>, ForkError> {
+        self.note(*facet);
         Ok(match facet {
             Facet::Slot(address, slot) => Some(self.storage_ref(*address, *slot)?),
             Facet::Balance(address) => Some(self.info(*address)?.balance),
@@ -203,6 +231,17 @@ impl View {
     /// As [`View::execute`]; adds all facets that were read, and returns the contracts that read COINBASE or PREVRANDAO.
     pub fn execute_recorded(&self, block: &TargetBlock, txs: &[SimTx], reads: &mut ReadSet) -> Result<(Execution, Vec<Address>), ForkError> {
         runner::execute_recorded(self, block, txs, reads)
+    }
+
+    /// Executes a mined block again on its parent's state: with its real fee recipient, system calls, withdrawals and block
+    /// reward. Nothing is compared with the header; [`BlockExecution::check`] does that.
+    pub fn execute_block(&self, block: &MinedBlock) -> Result<BlockExecution, ForkError> {
+        replay::execute(self, block, Extent::Whole)
+    }
+
+    /// As [`View::execute_block`], up to and without the transaction at `place`: the state that this one ran on.
+    pub fn execute_before(&self, block: &MinedBlock, place: usize) -> Result<BlockExecution, ForkError> {
+        replay::execute(self, block, Extent::Before(place))
     }
 
     /// The call tree of the last of these transactions, run as by [`View::execute`] behind the others: one line a call with
@@ -251,7 +290,28 @@ impl View {
     }
 
     fn info(&self, address: Address) -> Result<AccountInfo, ForkError> {
-        self.merged(address, || self.generation.account(address))
+        self.merged(address, || self.generation.account(address, self.offline))
+    }
+
+    fn note(&self, facet: Facet) {
+        if let Some(trail) = &self.trail {
+            trail.note(facet);
+        }
+    }
+
+    /// Notes all that a run has loaded.
+    pub(super) fn note_loaded(&self, state: &EvmState) {
+        if let Some(trail) = &self.trail {
+            trail.note_loaded(state);
+        }
+    }
+
+    /// Before a call of a contract that nothing is known of: everything that the call will probably read, in one request.
+    /// A call of a known contract costs nothing here.
+    pub(super) fn warm(&self, call: &Call) {
+        if !self.offline && self.known_info(call.to).is_none() {
+            self.generation.warm(call);
+        }
     }
 
     /// The newest value of each field, from the layers and then from below.
@@ -298,7 +358,7 @@ impl View {
     }
 
     /// The slots of an account that are known and not zero.
-    fn known_slots_of(&self, address: Address) -> Vec<(U256, U256)> {
+    pub(super) fn known_slots_of(&self, address: Address) -> Vec<(U256, U256)> {
         let mut slots = std::collections::HashMap::<U256, U256>::new();
         for change in self.layers().filter_map(|layer| layer.accounts.get(&address)) {
             for (slot, value) in &change.slots {
@@ -320,7 +380,7 @@ impl DatabaseRef for View {
 
     #[inline]
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, ForkError> {
-        if self.overlay.is_none() { self.generation.account(address).map(Some) } else { self.info(address).map(Some) }
+        if self.overlay.is_none() { self.generation.account(address, self.offline).map(Some) } else { self.info(address).map(Some) }
     }
 
     fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, ForkError> {
@@ -338,10 +398,10 @@ impl DatabaseRef for View {
                 return Ok(U256::ZERO);
             }
         }
-        self.generation.slot(address, slot)
+        self.generation.slot(address, slot, self.offline)
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, ForkError> {
-        self.generation.block_hash(number)
+        self.generation.block_hash(number, self.offline)
     }
 }

@@ -14,6 +14,21 @@ pub enum LedgerError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Another process has the ledger.
+    #[error("{path}: another process uses this ledger; one Harrier at a time, or give this one a file of its own (ledger.path)")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The lock beside the file can't be had.
+    #[error("{path}: the ledger's lock can't be taken")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The file was written by a newer Harrier.
     #[error("{path}: the ledger has version {found}, this Harrier knows {known}")]
     Newer {

@@ -7,10 +7,18 @@
 //! ```
 //!
 //! A bundle is journaled and committed to disk before it is sent; how it ended is recorded when its block is decided. Whatever kills the process in
-//! between, [`Ledger::unfinished_bundles`] tells at the next start what may have been sent.
+//! between, [`Ledger::unfinished_bundles`] tells at the next start what may have been sent. A decision counts until its block leaves the chain:
+//!
+//! ```text
+//! journaled ─▶ submitted ─▶ landed | lost | missed | reverted ─the block is gone─▶ undone ─▶ landed | lost | ..
+//!                           each row stays; the newest one counts and names the one that it supersedes
+//! ```
+//!
+//! One process has a ledger at a time: whoever opens it holds a lock that ends with the process.
 
 mod error;
 mod explain;
+mod lock;
 mod query;
 mod record;
 mod rows;
@@ -24,8 +32,8 @@ mod tests;
 pub use error::LedgerError;
 pub use explain::{Explanation, InputName, explain_difference};
 pub use rows::{
-    BundleRow, BundleTxRow, CandidateRow, Checkpoint, Discovered, Inputs, OpportunityRow, Outcome, ProofEnd, ProofRow, Realised, RecordId, SkipRow,
-    SubmissionRow, Summary, TriggerRow, UnfinishedBundle,
+    BlockRef, BundleRow, BundleTxRow, CandidateRow, Checkpoint, Discovered, Inputs, JobRow, JournaledBundle, OpportunityRow, Outcome, OutcomeRow, ProofEnd,
+    ProofRow, Realised, RecordId, SkipRow, SubmissionRow, Summary, TriggerRow,
 };
 
 use parking_lot::Mutex;
@@ -67,12 +75,14 @@ pub enum Note {
 }
 
 impl Ledger {
-    /// Opens a ledger, creates it where there is none, and starts its writer. Blocks for the time of a few disk accesses.
+    /// Opens a ledger, creates it where there is none, and starts its writer. Blocks for the time of a few disk accesses, or for two seconds
+    /// while another process has it; then that is the error, [`LedgerError::InUse`].
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let lock = lock::take(path)?;
         let connection = schema::open(path)?;
         let next_id = schema::last_id(&connection)?.saturating_add(1);
         let (queue, work) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(connection, work)).map_err(LedgerError::Thread)?;
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(connection, work, lock)).map_err(LedgerError::Thread)?;
         Ok(Self { queue, next_id: Arc::new(AtomicI64::new(next_id)), dropped: Arc::default(), thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
@@ -148,10 +158,12 @@ impl Ledger {
         self.run(move |connection| record::submission(connection, id, bundle, &row)).await
     }
 
-    /// Keeps how a bundle ended; for a landed one, says how the result stands to its prediction.
-    pub async fn record_outcome(&self, bundle: RecordId, outcome: Outcome, at_ms: u64) -> Result<Option<Explanation>, LedgerError> {
+    /// Keeps how a bundle ended, with its proofs, in one commit. What was recorded before stays and does not count any more. For a landed one, says
+    /// how the result stands to its prediction.
+    pub async fn record_outcome(&self, bundle: RecordId, row: OutcomeRow) -> Result<Option<Explanation>, LedgerError> {
         let id = self.id();
-        self.run(move |connection| record::outcome(connection, id, bundle, &outcome, at_ms)).await
+        let proofs: Vec<RecordId> = row.proofs.iter().map(|_| self.id()).collect();
+        self.run(move |connection| record::outcome(connection, (id, &proofs), bundle, &row)).await
     }
 
     /// Keeps a proof.
@@ -185,9 +197,14 @@ impl Ledger {
         self.run(move |connection| query::discovered(connection, &name)).await
     }
 
-    /// Bundles that may have been sent and whose end is not recorded, in the order they were journaled.
-    pub async fn unfinished_bundles(&self) -> Result<Vec<UnfinishedBundle>, LedgerError> {
+    /// Bundles that may have been sent and whose end is not recorded, or was taken back, in the order they were journaled.
+    pub async fn unfinished_bundles(&self) -> Result<Vec<JournaledBundle>, LedgerError> {
         self.run(query::unfinished).await
+    }
+
+    /// Bundles that were decided from a block of at least this height, in the order they were journaled: a reorg may still take these back.
+    pub async fn decided_since(&self, block: u64) -> Result<Vec<JournaledBundle>, LedgerError> {
+        self.run(move |connection| query::decided_since(connection, block)).await
     }
 
     /// The totals.

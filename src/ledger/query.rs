@@ -2,8 +2,8 @@
 
 use super::{
     error::LedgerError,
-    rows::{BundleTxRow, Checkpoint, Discovered, RecordId, Summary, UnfinishedBundle},
-    text::{inputs, number, parse, reason},
+    rows::{BlockRef, BundleRow, BundleTxRow, Checkpoint, Discovered, JobRow, JournaledBundle, RecordId, Summary},
+    text::{inputs, int, json, number, parse, read_target, reason},
 };
 use alloy::primitives::{I256, U256};
 use rusqlite::{Connection, OptionalExtension};
@@ -40,6 +40,8 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, LedgerError> {
                 summary.reverted_cost_wei = summary.reverted_cost_wei.saturating_add(cost);
             }
             "dropped" => summary.dropped += 1,
+            // Its bundle is undecided again and counted as such.
+            "undone" => {}
             _ => return Err(LedgerError::Corrupt { table: "outcomes", column: "outcome", wanted: "outcome" }),
         }
     }
@@ -49,29 +51,67 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, LedgerError> {
         let name: String = row.get("reason")?;
         summary.skipped.insert(reason(&name, "skips")?, number(row, "skips", "skips")?);
     }
-    let unfinished: i64 = connection.query_row("SELECT count(*) FROM bundles WHERE state IN ('journaled', 'submitted')", [], |row| row.get(0))?;
+    let unfinished: i64 = connection.query_row("SELECT count(*) FROM bundles WHERE state IN ('journaled', 'submitted', 'undone')", [], |row| row.get(0))?;
     summary.unfinished = u64::try_from(unfinished).unwrap_or_default();
     Ok(summary)
 }
 
-pub(super) fn unfinished(connection: &Connection) -> Result<Vec<UnfinishedBundle>, LedgerError> {
-    let mut statement = connection.prepare_cached("SELECT * FROM bundles WHERE state IN ('journaled', 'submitted') ORDER BY id")?;
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<JournaledBundle>, LedgerError> {
+    let mut statement = connection.prepare_cached("SELECT * FROM bundles WHERE state IN ('journaled', 'submitted', 'undone') ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut bundles = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = RecordId(row.get("id")?);
-        let state: String = row.get("state")?;
-        bundles.push(UnfinishedBundle {
-            id,
-            operator: parse(row, "bundles", "operator", "address")?,
-            target_block: number(row, "bundles", "target_block")?,
-            submitted: state == "submitted",
-            txs: bundle_txs(connection, id)?,
-            inputs: inputs(row, "bundles")?,
-            profit_wei: parse(row, "bundles", "profit_wei", "amount")?,
-        });
+        bundles.push(journaled(connection, row, None)?);
     }
     Ok(bundles)
+}
+
+/// Bundles whose present outcome was read from a block of at least this height.
+pub(super) fn decided_since(connection: &Connection, block: u64) -> Result<Vec<JournaledBundle>, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.*, o.block AS decided_number, o.block_hash AS decided_hash FROM outcomes o JOIN bundles b ON b.id = o.bundle_id
+         WHERE o.superseded = 0 AND o.block >= ?1 AND o.block_hash IS NOT NULL AND o.outcome != 'undone' ORDER BY b.id",
+    )?;
+    let mut rows = statement.query([int(block)?])?;
+    let mut bundles = Vec::new();
+    while let Some(row) = rows.next()? {
+        let on = BlockRef { number: number(row, "outcomes", "decided_number")?, hash: parse(row, "outcomes", "decided_hash", "hash")? };
+        bundles.push(journaled(connection, row, Some(on))?);
+    }
+    Ok(bundles)
+}
+
+fn journaled(connection: &Connection, row: &rusqlite::Row<'_>, decided_on: Option<BlockRef>) -> Result<JournaledBundle, LedgerError> {
+    let id = RecordId(row.get("id")?);
+    let state: String = row.get("state")?;
+    let candidates: Vec<i64> = json(row, "bundles", "candidates")?;
+    let bundle = BundleRow {
+        candidates: candidates.into_iter().map(RecordId).collect(),
+        operator: parse(row, "bundles", "operator", "address")?,
+        target_block: number(row, "bundles", "target_block")?,
+        bundle_hash: parse(row, "bundles", "bundle_hash", "hash")?,
+        replacement_uuid: row.get("replacement_uuid")?,
+        txs: bundle_txs(connection, id)?,
+        jobs: bundle_jobs(connection, id)?,
+        inputs: inputs(row, "bundles")?,
+        profit_wei: parse(row, "bundles", "profit_wei", "amount")?,
+        gas_used: number(row, "bundles", "gas_used")?,
+        builder_payment_wei: parse(row, "bundles", "builder_payment_wei", "amount")?,
+        at_ms: number(row, "bundles", "at_ms")?,
+    };
+    Ok(JournaledBundle { id, bundle, submitted: state != "journaled", undone: state == "undone", decided_on })
+}
+
+fn bundle_jobs(connection: &Connection, bundle: RecordId) -> Result<Vec<JobRow>, LedgerError> {
+    let mut statement =
+        connection.prepare_cached("SELECT protocol, market, target, action, txs, locks FROM bundle_jobs WHERE bundle_id = ?1 ORDER BY position")?;
+    let mut rows = statement.query([bundle.0])?;
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (target, action) = read_target(row, "bundle_jobs")?;
+        jobs.push(JobRow { target, action, txs: json(row, "bundle_jobs", "txs")?, locks: json(row, "bundle_jobs", "locks")? });
+    }
+    Ok(jobs)
 }
 
 fn bundle_txs(connection: &Connection, bundle: RecordId) -> Result<Vec<BundleTxRow>, LedgerError> {

@@ -3,7 +3,9 @@
 use super::{
     error::LedgerError,
     explain::{Explanation, explain_difference},
-    rows::{BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow, TriggerRow},
+    rows::{
+        BundleRow, CandidateRow, Checkpoint, Discovered, OpportunityRow, Outcome, OutcomeRow, ProofEnd, ProofRow, RecordId, SkipRow, SubmissionRow, TriggerRow,
+    },
     text::{address, hash, hashes, inputs, int, parse, target},
 };
 use crate::plan::Trigger;
@@ -125,6 +127,14 @@ pub(super) fn bundle(connection: &Connection, id: RecordId, row: &BundleRow) -> 
     for (position, tx) in (0_i64..).zip(&row.txs) {
         insert.execute(params![id.0, position, hash(tx.hash), address(tx.sender), int(tx.nonce)?, tx.ours])?;
     }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO bundle_jobs (bundle_id, position, protocol, market, target, action, txs, locks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for (position, job) in (0_i64..).zip(&row.jobs) {
+        let (protocol, market, key) = target(&job.target);
+        let locks = serde_json::to_string(&job.locks)?;
+        insert.execute(params![id.0, position, protocol, market, key, job.action.to_string(), hashes(&job.txs)?, locks])?;
+    }
     Ok(())
 }
 
@@ -138,38 +148,50 @@ pub(super) fn submission(connection: &Connection, id: RecordId, bundle: RecordId
     Ok(())
 }
 
-/// Records how a bundle ended and, where it landed, what its prediction was worth. A later outcome (after a reorg) supersedes an earlier one.
-pub(super) fn outcome(connection: &Connection, id: RecordId, bundle: RecordId, outcome: &Outcome, at_ms: u64) -> Result<Option<Explanation>, LedgerError> {
+/// Records a decision about a bundle and its proofs and, where it landed, what its prediction was worth. It supersedes the earlier one: that
+/// stays, marked, and the new row names it.
+pub(super) fn outcome(
+    connection: &Connection,
+    (id, proof_ids): (RecordId, &[RecordId]),
+    bundle: RecordId,
+    row: &OutcomeRow,
+) -> Result<Option<Explanation>, LedgerError> {
     let predicted = connection
         .prepare_cached("SELECT parent_hash, timestamp, base_fee, fee_recipient, in_front, profit_wei FROM bundles WHERE id = ?1")?
         .query_row([bundle.0], |row| Ok((inputs(row, "bundles"), parse::<I256>(row, "bundles", "profit_wei", "amount"))))
         .optional()?
         .ok_or(LedgerError::NoBundle(bundle.0))?;
     let (predicted_inputs, predicted_profit) = (predicted.0?, predicted.1?);
-    let landed = if let Outcome::Landed(realised) = outcome { Some(realised) } else { None };
+    let landed = if let Outcome::Landed(realised) = &row.outcome { Some(realised) } else { None };
     let explanation = landed.map(|realised| explain_difference((&predicted_inputs, predicted_profit), (&realised.inputs, realised.profit_wei)));
 
-    let (block, block_hash, lost_to, tx, reason, cost_wei) = match outcome {
-        Outcome::Landed(realised) => (Some(int(realised.block)?), Some(hash(realised.block_hash)), None, None, None, None),
-        Outcome::Lost { to, tx } => (None, None, Some(address(*to)), Some(hash(*tx)), None, None),
-        Outcome::Missed => (None, None, None, None, None, None),
-        Outcome::Reverted { block, tx, cost_wei } => (Some(int(*block)?), None, None, Some(hash(*tx)), None, Some(cost_wei.to_string())),
-        Outcome::Dropped { reason } => (None, None, None, None, Some(reason.name()), None),
+    let (lost_to, tx, reason, cost_wei) = match &row.outcome {
+        Outcome::Landed(_) | Outcome::Missed => (None, None, None, None),
+        Outcome::Lost { to, tx } => (Some(address(*to)), Some(hash(*tx)), None, None),
+        Outcome::Reverted { tx, cost_wei } => (None, Some(hash(*tx)), None, Some(cost_wei.to_string())),
+        Outcome::Dropped { reason } => (None, None, Some(reason.name()), None),
+        Outcome::Undone { .. } => (None, None, Some(REORG), None),
     };
-    connection.prepare_cached("UPDATE outcomes SET superseded = 1 WHERE bundle_id = ?1")?.execute([bundle.0])?;
+    let on = if let Outcome::Undone { block } = row.outcome { Some(block) } else { row.on };
+    let supersedes: Option<i64> = connection
+        .prepare_cached("SELECT id FROM outcomes WHERE bundle_id = ?1 AND superseded = 0 ORDER BY id DESC LIMIT 1")?
+        .query_row([bundle.0], |row| row.get(0))
+        .optional()?;
+    connection.prepare_cached("UPDATE outcomes SET superseded = 1 WHERE bundle_id = ?1 AND superseded = 0")?.execute([bundle.0])?;
     connection
         .prepare_cached(
-            "INSERT INTO outcomes (id, bundle_id, outcome, block, block_hash, lost_to, tx, reason, cost_wei,
+            "INSERT INTO outcomes (id, bundle_id, supersedes, outcome, block, block_hash, lost_to, tx, reason, cost_wei,
                 parent_hash, timestamp, base_fee, fee_recipient, in_front, profit_wei, gas_used, builder_payment_wei, differing_input, alarm, at_ms)
-             VALUES (:id, :bundle, :outcome, :block, :block_hash, :lost_to, :tx, :reason, :cost_wei,
+             VALUES (:id, :bundle, :supersedes, :outcome, :block, :block_hash, :lost_to, :tx, :reason, :cost_wei,
                 :parent_hash, :timestamp, :base_fee, :fee_recipient, :in_front, :profit_wei, :gas_used, :payment, :differing, :alarm, :at_ms)",
         )?
         .execute(named_params! {
             ":id": id.0,
             ":bundle": bundle.0,
-            ":outcome": outcome.name(),
-            ":block": block,
-            ":block_hash": block_hash,
+            ":supersedes": supersedes,
+            ":outcome": row.outcome.name(),
+            ":block": on.map(|block| int(block.number)).transpose()?,
+            ":block_hash": on.map(|block| hash(block.hash)),
             ":lost_to": lost_to,
             ":tx": tx,
             ":reason": reason,
@@ -184,11 +206,18 @@ pub(super) fn outcome(connection: &Connection, id: RecordId, bundle: RecordId, o
             ":payment": landed.map(|realised| realised.builder_payment_wei.to_string()),
             ":differing": explanation.and_then(|explanation| explanation.differing_input).map(super::InputName::name),
             ":alarm": explanation.is_some_and(|explanation| explanation.is_alarm()),
-            ":at_ms": int(at_ms)?,
+            ":at_ms": int(row.at_ms)?,
         })?;
-    connection.prepare_cached("UPDATE bundles SET state = ?2 WHERE id = ?1")?.execute(params![bundle.0, outcome.name()])?;
+    connection.prepare_cached("UPDATE proofs SET superseded = 1 WHERE bundle_id = ?1 AND superseded = 0")?.execute([bundle.0])?;
+    for (id, row) in proof_ids.iter().zip(&row.proofs) {
+        proof(connection, *id, row)?;
+    }
+    connection.prepare_cached("UPDATE bundles SET state = ?2 WHERE id = ?1")?.execute(params![bundle.0, row.outcome.name()])?;
     Ok(explanation)
 }
+
+/// Why an outcome was undone.
+const REORG: &str = "reorg";
 
 pub(super) fn proof(connection: &Connection, id: RecordId, row: &ProofRow) -> Result<(), LedgerError> {
     let (protocol, market, key) = target(&row.target);

@@ -1,6 +1,6 @@
 //! What is kept: one type a table. Amounts are in wei or the token's smallest unit.
 
-use crate::plan::{Action, Skip, SkipReason, Target, Trigger};
+use crate::plan::{Action, Resource, Skip, SkipReason, Target, Trigger};
 use alloy::primitives::{Address, B256, Bytes, I256, U256};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
@@ -113,6 +113,34 @@ pub struct BundleTxRow {
     pub ours: bool,
 }
 
+/// One planned attempt in a bundle: what tells how it ended, kept so that another process decides it as this one would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRow {
+    /// Who.
+    pub target: Target,
+    /// What.
+    pub action: Action,
+    /// The transactions of ours that it stands or falls with, in order.
+    pub txs: Vec<B256>,
+    /// What no other live plan may use.
+    pub locks: Vec<Resource>,
+}
+
+/// A block by height and hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockRef {
+    /// Its height.
+    pub number: u64,
+    /// Which of those at this height.
+    pub hash: B256,
+}
+
+impl fmt::Display for BlockRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "block {} ({})", self.number, self.hash)
+    }
+}
+
 /// What is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleRow {
@@ -128,6 +156,8 @@ pub struct BundleRow {
     pub replacement_uuid: Option<String>,
     /// Its transactions in order.
     pub txs: Vec<BundleTxRow>,
+    /// What it tries. Empty in a journal of the first version.
+    pub jobs: Vec<JobRow>,
     /// What the prediction depends on.
     pub inputs: Inputs,
     /// Predicted profit in wei, after gas and payment.
@@ -186,8 +216,6 @@ pub enum Outcome {
     Missed,
     /// It is in the block, and reverted: gas was paid for nothing.
     Reverted {
-        /// The block.
-        block: u64,
         /// The transaction that reverted.
         tx: B256,
         /// Gas money that it cost.
@@ -197,6 +225,11 @@ pub enum Outcome {
     Dropped {
         /// Why.
         reason: SkipReason,
+    },
+    /// The block that decided it is no longer in the chain: what was said before does not count, and nothing is decided yet.
+    Undone {
+        /// The block that is gone.
+        block: BlockRef,
     },
 }
 
@@ -210,8 +243,22 @@ impl Outcome {
             Self::Missed => "missed",
             Self::Reverted { .. } => "reverted",
             Self::Dropped { .. } => "dropped",
+            Self::Undone { .. } => "undone",
         }
     }
+}
+
+/// A decision about a bundle with its proofs, kept in one commit. It supersedes the bundle's earlier one, which stays readable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeRow {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The block that decided; none where no block did.
+    pub on: Option<BlockRef>,
+    /// How its jobs ended.
+    pub proofs: Vec<ProofRow>,
+    /// Wall clock, milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// How a job ended, or why a target at its boundary was left alone: the durable record.
@@ -246,6 +293,8 @@ pub enum ProofEnd {
     Reverted,
     /// It was not tried.
     Skipped(SkipReason),
+    /// The block that decided is no longer in the chain: it is open again.
+    Undone,
 }
 
 impl ProofEnd {
@@ -258,27 +307,24 @@ impl ProofEnd {
             Self::Missed => "missed",
             Self::Reverted => "reverted",
             Self::Skipped(_) => "skipped",
+            Self::Undone => "undone",
         }
     }
 }
 
-/// A bundle whose end is not recorded: after a crash these are decided first.
+/// A bundle as the journal holds it: all that it takes to decide it, whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnfinishedBundle {
+pub struct JournaledBundle {
     /// Which.
     pub id: RecordId,
-    /// Whose nonce it may have used.
-    pub operator: Address,
-    /// The only block that it can have landed in.
-    pub target_block: u64,
+    /// What was about to be sent.
+    pub bundle: BundleRow,
     /// Whether a relay's acceptance is recorded. Without it the bundle may still have been sent: the journal comes first.
     pub submitted: bool,
-    /// Its transactions in order.
-    pub txs: Vec<BundleTxRow>,
-    /// What its prediction depends on.
-    pub inputs: Inputs,
-    /// Predicted profit in wei.
-    pub profit_wei: I256,
+    /// Whether it was decided once, on a block that is gone.
+    pub undone: bool,
+    /// The block that its present outcome was read from; none while it is undecided.
+    pub decided_on: Option<BlockRef>,
 }
 
 /// How far a discovery has read.

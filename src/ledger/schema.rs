@@ -8,7 +8,8 @@ use std::{path::Path, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Amounts are decimal text (they have 256 bits), hashes and addresses lower-case hex text.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE triggers (
         id INTEGER PRIMARY KEY, kind TEXT NOT NULL, hash TEXT NOT NULL,
         head_number INTEGER NOT NULL, head_hash TEXT NOT NULL, at_ms INTEGER NOT NULL
@@ -61,10 +62,27 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX proofs_by_target ON proofs (protocol, market, target);
     CREATE TABLE checkpoints (name TEXT PRIMARY KEY, number INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
     CREATE TABLE discovered (name TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (name, key)) STRICT;
-"];
+",
+    "
+    CREATE TABLE bundle_jobs (
+        bundle_id INTEGER NOT NULL REFERENCES bundles (id), position INTEGER NOT NULL,
+        protocol TEXT NOT NULL, market TEXT NOT NULL, target TEXT NOT NULL, action TEXT NOT NULL, txs TEXT NOT NULL, locks TEXT NOT NULL,
+        PRIMARY KEY (bundle_id, position)
+    ) STRICT;
+    ALTER TABLE outcomes ADD COLUMN supersedes INTEGER REFERENCES outcomes (id);
+    CREATE INDEX outcomes_by_block ON outcomes (block) WHERE superseded = 0;
+    ALTER TABLE proofs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX proofs_by_bundle ON proofs (bundle_id) WHERE bundle_id IS NOT NULL;
+",
+];
 
 /// Opens the file and brings its tables up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
+    open_at(path, MIGRATIONS.len())
+}
+
+/// Opens the file and brings its tables to one of the versions.
+pub(super) fn open_at(path: &Path, version: usize) -> Result<Connection, LedgerError> {
     let failed = |source| LedgerError::Open { path: path.to_owned(), source };
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
@@ -78,7 +96,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if found > known {
         return Err(LedgerError::Newer { path: path.to_owned(), found, known });
     }
-    for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+    for (version, migration) in (1_i64..).zip(MIGRATIONS.iter().take(version)).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction().map_err(failed)?;
         transaction.execute_batch(migration).map_err(failed)?;
         transaction.pragma_update(None, "user_version", version).map_err(failed)?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::{Action, MarketId, Skip, SkipReason, Target, TargetKey, Trigger};
+use crate::plan::{Action, MarketId, Resource, ResourceScope, Skip, SkipReason, Target, TargetKey, Trigger};
 use alloy::primitives::{Address, B256, Bytes, I256, U256, keccak256};
 use std::{
     io::{BufRead, BufReader},
@@ -37,12 +37,31 @@ fn bundle(seed: u64, profit: I256) -> BundleRow {
             BundleTxRow { hash: hash("oracle"), sender: who(4), nonce: 8, ours: false },
             BundleTxRow { hash: keccak256(seed.to_be_bytes()), sender: who(3), nonce: seed, ours: true },
         ],
+        jobs: vec![JobRow {
+            target: target(),
+            action: Action::Liquidate,
+            txs: vec![keccak256(seed.to_be_bytes())],
+            locks: vec![Resource { scope: ResourceScope::InFlight, protocol: "morpho_blue".into(), id: Bytes::from_static(b"position") }],
+        }],
         inputs: inputs(),
         profit_wei: profit,
         gas_used: 400_000,
         builder_payment_wei: U256::from(5),
         at_ms: 1,
     }
+}
+
+fn on(seed: &str) -> BlockRef {
+    BlockRef { number: 100, hash: hash(seed) }
+}
+
+/// A decision of block 100.
+fn row(outcome: Outcome) -> OutcomeRow {
+    OutcomeRow { outcome, on: Some(on("block")), proofs: Vec::new(), at_ms: 3 }
+}
+
+fn proof_of(bundle: RecordId, end: ProofEnd) -> ProofRow {
+    ProofRow { target: target(), action: Action::Liquidate, block: 100, end, detail: String::new(), bundle: Some(bundle), at_ms: 3 }
 }
 
 fn landed(profit: I256, inputs: Inputs) -> Outcome {
@@ -118,18 +137,17 @@ async fn a_run_adds_up() {
     ledger.mark_submitted(ids[0], accepted.clone()).await.unwrap();
     ledger.mark_submitted(ids[4], SubmissionRow { accepted: false, ..accepted }).await.unwrap();
 
-    let exact = ledger.record_outcome(ids[0], landed(wei(10), inputs()), 3).await.unwrap().unwrap();
+    let exact = ledger.record_outcome(ids[0], row(landed(wei(10), inputs()))).await.unwrap().unwrap();
     assert_eq!(exact, Explanation { differing_input: None, profit_differs: false });
-    let other = ledger.record_outcome(ids[1], landed(wei(17), Inputs { base_fee: 8, ..inputs() }), 3).await.unwrap().unwrap();
+    let other = ledger.record_outcome(ids[1], row(landed(wei(17), Inputs { base_fee: 8, ..inputs() }))).await.unwrap().unwrap();
     assert_eq!(other.differing_input, Some(InputName::BaseFee));
-    assert!(ledger.record_outcome(ids[2], landed(wei(35), inputs()), 3).await.unwrap().unwrap().is_alarm());
-    assert_eq!(ledger.record_outcome(ids[3], Outcome::Lost { to: who(7), tx: hash("theirs") }, 3).await.unwrap(), None);
-    ledger.record_outcome(ids[5], Outcome::Reverted { block: 106, tx: hash("ours"), cost_wei: U256::from(11) }, 3).await.unwrap();
+    assert!(ledger.record_outcome(ids[2], row(landed(wei(35), inputs()))).await.unwrap().unwrap().is_alarm());
+    assert_eq!(ledger.record_outcome(ids[3], row(Outcome::Lost { to: who(7), tx: hash("theirs") })).await.unwrap(), None);
+    ledger.record_outcome(ids[5], row(Outcome::Reverted { tx: hash("ours"), cost_wei: U256::from(11) })).await.unwrap();
 
     let unfinished = ledger.unfinished_bundles().await.unwrap();
     assert_eq!(unfinished.len(), 1);
-    assert_eq!((unfinished[0].id, unfinished[0].submitted, &unfinished[0].txs), (ids[4], false, &bundle(5, wei(50)).txs));
-    assert_eq!(unfinished[0].inputs, inputs());
+    assert_eq!(unfinished[0], JournaledBundle { id: ids[4], bundle: bundle(5, wei(50)), submitted: false, undone: false, decided_on: None });
 
     let summary = ledger.summary().await.unwrap();
     assert_eq!((summary.landed, summary.lost, summary.missed, summary.reverted, summary.unfinished, summary.alarms), (3, 1, 0, 1, 1, 1));
@@ -139,11 +157,94 @@ async fn a_run_adds_up() {
     assert_eq!(summary.skipped[&SkipReason::Unprofitable], 1);
 
     // The block of the first one was reorged away: the later outcome counts.
-    ledger.record_outcome(ids[0], Outcome::Missed, 4).await.unwrap();
+    ledger.record_outcome(ids[0], row(Outcome::Missed)).await.unwrap();
     let summary = ledger.summary().await.unwrap();
     assert_eq!((summary.landed, summary.missed, summary.realised_profit_wei), (2, 1, wei(52)));
-    assert!(matches!(ledger.record_outcome(RecordId(4_711), Outcome::Missed, 4).await, Err(LedgerError::NoBundle(4_711))));
+    assert!(matches!(ledger.record_outcome(RecordId(4_711), row(Outcome::Missed)).await, Err(LedgerError::NoBundle(4_711))));
     assert_eq!(ledger.dropped_notes(), 0);
+}
+
+/// How the rows of a bundle stand, the oldest first: name, what it supersedes, whether it counts.
+fn rows_of(direct: &rusqlite::Connection, bundle: RecordId) -> Vec<(String, Option<String>, bool)> {
+    let mut query = direct
+        .prepare(
+            "SELECT o.outcome, (SELECT e.outcome FROM outcomes e WHERE e.id = o.supersedes), o.superseded = 0 FROM outcomes o WHERE o.bundle_id = ?1 ORDER BY o.id",
+        )
+        .unwrap();
+    query.query_map([bundle.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[tokio::test]
+async fn a_decision_is_taken_back_and_made_again_and_nothing_is_forgotten() {
+    let (folder, ledger) = open();
+    let id = ledger.journal_bundle(bundle(1, wei(10))).await.unwrap();
+    let other = ledger.journal_bundle(bundle(2, wei(20))).await.unwrap();
+    let first = OutcomeRow { proofs: vec![proof_of(id, ProofEnd::Landed)], ..row(landed(wei(10), inputs())) };
+    ledger.record_outcome(id, first).await.unwrap();
+    ledger.record_outcome(other, row(Outcome::Missed)).await.unwrap();
+    let decided: Vec<_> = ledger.decided_since(100).await.unwrap().into_iter().map(|bundle| (bundle.id, bundle.decided_on)).collect();
+    assert_eq!(decided, [(id, Some(on("block"))), (other, Some(on("block")))]);
+    assert!(ledger.decided_since(101).await.unwrap().is_empty());
+
+    let undone = Outcome::Undone { block: on("block") };
+    ledger.record_outcome(id, OutcomeRow { outcome: undone, on: None, proofs: vec![proof_of(id, ProofEnd::Undone)], at_ms: 4 }).await.unwrap();
+    let summary = ledger.summary().await.unwrap();
+    assert_eq!((summary.landed, summary.missed, summary.unfinished, summary.realised_profit_wei), (0, 1, 1, I256::ZERO));
+    assert_eq!(ledger.unfinished_bundles().await.unwrap().iter().map(|bundle| (bundle.id, bundle.undone)).collect::<Vec<_>>(), [(id, true)]);
+    assert_eq!(ledger.decided_since(0).await.unwrap().iter().map(|bundle| bundle.id).collect::<Vec<_>>(), [other]);
+
+    let again = OutcomeRow { on: Some(on("sibling")), proofs: vec![proof_of(id, ProofEnd::Landed)], ..row(landed(wei(8), Inputs { base_fee: 8, ..inputs() })) };
+    assert_eq!(ledger.record_outcome(id, again).await.unwrap().unwrap().differing_input, Some(InputName::BaseFee));
+    let summary = ledger.summary().await.unwrap();
+    assert_eq!((summary.landed, summary.unfinished, summary.realised_profit_wei), (1, 0, wei(8)));
+    ledger.close().await.unwrap();
+
+    let direct = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+    let name = |text: &str| Some(text.to_owned());
+    let landed = || "landed".to_owned();
+    assert_eq!(rows_of(&direct, id), [(landed(), None, false), ("undone".to_owned(), name("landed"), false), (landed(), name("undone"), true)]);
+    assert_eq!(rows_of(&direct, other), [("missed".to_owned(), None, true)]);
+    let reason: String = direct.query_row("SELECT reason FROM outcomes WHERE outcome = 'undone'", [], |row| row.get(0)).unwrap();
+    assert_eq!(reason, "reorg");
+    let mut proofs = direct.prepare("SELECT ending, superseded FROM proofs ORDER BY id").unwrap();
+    let proofs: Vec<(String, bool)> = proofs.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(proofs, [(landed(), true), ("undone".to_owned(), true), (landed(), false)]);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.sqlite");
+    schema::open_at(&path, 1).unwrap();
+    let direct = rusqlite::Connection::open(&path).unwrap();
+    direct
+        .execute_batch(
+            "INSERT INTO bundles VALUES (1, 'submitted', '[]', '0x0000000000000000000000000000000000000003', 100,
+                '0x0000000000000000000000000000000000000000000000000000000000000001', NULL,
+                '0x0000000000000000000000000000000000000000000000000000000000000002', 1000, 7, '0x0000000000000000000000000000000000000009', '[]',
+                '10', 5, '0', 1)",
+        )
+        .unwrap();
+    drop(direct);
+    let ledger = Ledger::open(&path).unwrap();
+    let unfinished = ledger.unfinished_bundles().await.unwrap();
+    assert_eq!(unfinished.len(), 1);
+    assert!(unfinished[0].bundle.jobs.is_empty() && unfinished[0].submitted);
+}
+
+#[tokio::test]
+async fn one_process_a_ledger() {
+    let (folder, ledger) = open();
+    let path = folder.path().join("ledger.sqlite");
+    let second = path.clone();
+    let refused = tokio::task::spawn_blocking(move || Ledger::open(&second)).await.unwrap();
+    assert!(matches!(&refused, Err(LedgerError::InUse { .. })), "{refused:?}");
+    // Readers are welcome meanwhile.
+    let direct = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    assert_eq!(direct.query_row("SELECT count(*) FROM bundles", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    // Nobody waits for the writer's end here; the next one does.
+    drop(ledger);
+    Ledger::open(&path).unwrap();
 }
 
 #[tokio::test]
@@ -232,7 +333,7 @@ fn writes_until_killed() {
             let id = ledger.journal_bundle(bundle(seed, wei(1))).await.unwrap();
             println!("\njournaled {id}");
             if seed % 3 == 0 {
-                ledger.record_outcome(id, Outcome::Missed, seed).await.unwrap();
+                ledger.record_outcome(id, row(Outcome::Missed)).await.unwrap();
                 println!("\nfinished {id}");
             }
         }

@@ -1,6 +1,6 @@
 //! The thread that owns the database. What waits together is committed together, so one disk flush serves many.
 
-use super::error::LedgerError;
+use super::{error::LedgerError, lock::Lock};
 use rusqlite::{Connection, TransactionBehavior};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -37,8 +37,8 @@ fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Re
     result
 }
 
-/// Works until every sender is gone.
-pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Work>) {
+/// Works until every sender is gone; then the file is free for another process.
+pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Work>, lock: Lock) {
     while let Some(first) = queue.blocking_recv() {
         let mut together = vec![first];
         while together.len() < MOST_TOGETHER
@@ -55,6 +55,8 @@ pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Work>) {
             after(committed.clone());
         }
     }
+    drop(connection);
+    drop(lock);
 }
 
 fn commit(connection: &mut Connection, together: Vec<Work>, waiting: &mut Vec<After>) -> Result<(), rusqlite::Error> {

@@ -5,6 +5,7 @@
 //! view ─▶ read_market ─▶ boundary ────▶ range ─▶ confirm ─▶ Opportunity ─▶ terms(size) ─▶ steps ─▶ engine
 //! ```
 
+pub mod flux;
 pub mod fx;
 pub mod morpho;
 
@@ -86,6 +87,8 @@ pub enum Screen {
         /// Keys strictly above it are confirmed.
         boundary: U256,
     },
+    /// The market's own structure names what lies beyond its boundary, as a bitmap of ticks does: these are asked.
+    Listed(Vec<TargetKey>),
     /// There is no order: every target of the market is asked whenever the market is stale.
     OnStale,
 }
@@ -99,6 +102,8 @@ pub struct MarketReading {
     pub debt_token: Address,
     /// The token that collateral is in.
     pub collateral_token: Address,
+    /// Further tokens that its actions take or give, and what these are redeemed for.
+    pub further_tokens: Vec<Address>,
     /// The price that decides, in the protocol's own fixed point, for people to read.
     pub price: Option<U256>,
     /// The protocol's own figures, for its later calls.
@@ -143,10 +148,46 @@ pub struct Read<T> {
 /// What an action of one size takes and gives, exactly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Debt tokens to pay.
+    /// Units of the opportunity's debt token to pay.
     pub pays: U256,
-    /// Collateral tokens received.
-    pub receives: U256,
+    /// What is received, each token once. The opportunity's collateral token is the part that may be sold just as far as the debt needs.
+    pub receives: Vec<Yield>,
+}
+
+impl Terms {
+    /// Terms of an action that gives one token, as it is.
+    #[must_use]
+    pub fn plain(pays: U256, token: Address, amount: U256) -> Self {
+        Self { pays, receives: vec![Yield { token, amount, settlement: None }] }
+    }
+
+    /// How much of a token is received.
+    #[must_use]
+    pub fn received(&self, token: Address) -> U256 {
+        self.receives.iter().filter(|part| part.token == token).fold(U256::ZERO, |sum, part| sum.saturating_add(part.amount))
+    }
+}
+
+/// One token that an action gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Yield {
+    /// The token.
+    pub token: Address,
+    /// How much of it.
+    pub amount: U256,
+    /// What the protocol itself makes of it. Without one it is sold as it is.
+    pub settlement: Option<Settlement>,
+}
+
+/// A yield that no venue trades, turned into one that venues do: redeemed, unwrapped, withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The steps, after the action and with the yield in hand. What they leave of the yield is kept by the profit receiver and counts nothing.
+    pub steps: Vec<Step>,
+    /// What they give.
+    pub token: Address,
+    /// How much of it.
+    pub amount: U256,
 }
 
 /// A log that tells of an action: the emitter and the topics that matter, in place; a topic of `None` is anything.
@@ -186,6 +227,12 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// A fresh replay of those logs.
     fn discoverer(&self) -> Box<dyn Discoverer>;
 
+    /// The markets and targets that a log is about, by the log alone: what a transaction that is not mined yet begins. A log that
+    /// does not decode is about nothing, and so is every log for a protocol whose logs don't name what they are about.
+    fn found_in(&self, _log: &Log) -> Vec<Found> {
+        Vec::new()
+    }
+
     /// Ways to pay, the preferred one first.
     fn funding(&self) -> &'static [Funding];
 
@@ -202,6 +249,9 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError>;
+
+    /// What people should know of a market beside its tokens, price and boundary: names and values in the protocol's own units.
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)>;
 
     /// A target's place in its market's order; independent of prices and time.
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;
@@ -229,8 +279,8 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         size: Size,
     ) -> Result<Result<Terms, Skip>, ProtocolError>;
 
-    /// The steps of the action, one list a transaction. With [`Funding::Inside`] `convert` runs inside the callback,
-    /// with [`Funding::Outside`] after the action.
+    /// The steps of the action, in one transaction: what has to stand in another one is another opportunity, with a resource of
+    /// that scope in its locks. With [`Funding::Inside`] `convert` runs inside the callback, with [`Funding::Outside`] after the action.
     fn steps(
         &self,
         market: &MarketReading,
@@ -239,5 +289,5 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         terms: &Terms,
         funding: Funding,
         convert: Vec<Step>,
-    ) -> Result<Vec<Vec<Step>>, Skip>;
+    ) -> Result<Vec<Step>, Skip>;
 }

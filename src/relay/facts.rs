@@ -139,6 +139,7 @@ mod tests {
 
     fn assumed(front: &[B256]) -> BlockFacts {
         let block = TargetBlock {
+            head: hash(7),
             number: 8,
             timestamp: 96,
             base_fee: 1_000,

@@ -86,6 +86,9 @@ pub enum SourceError {
 pub trait BlockSource: Send + Sync {
     /// The canonical block at this height with its receipts; `None` when there is none yet.
     fn block(&self, number: u64) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>>;
+
+    /// The block with this hash, which must stand at this height; `None` when it is not known there.
+    fn block_at(&self, number: u64, hash: B256) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>>;
 }
 
 /// Logs by which a protocol tells that a target was acted on: an emitter and the topics that matter, in place; a `None`

@@ -137,6 +137,10 @@ impl BlockSource for Node {
             Self::Hangs => Box::pin(std::future::pending()),
         }
     }
+
+    fn block_at(&self, number: u64, _hash: B256) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>> {
+        self.block(number)
+    }
 }
 
 #[tokio::test]

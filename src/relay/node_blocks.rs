@@ -12,7 +12,7 @@ use alloy::{
 use futures::future::BoxFuture;
 use std::{fmt, marker::PhantomData, time::Duration};
 
-/// A node's canonical blocks. The receipts are asked for by the header's hash, so both are of one block or it is an error.
+/// A node's blocks. The receipts are asked for by the header's hash, so both are of one block or it is an error.
 /// Transaction types that this program does not know are no obstacle.
 #[derive(Clone)]
 pub struct NodeBlocks<P, N = AnyNetwork> {
@@ -27,10 +27,13 @@ impl<P: Provider<N>, N: Network> NodeBlocks<P, N> {
         Self { provider, timeout, network: PhantomData }
     }
 
-    async fn read(&self, number: u64) -> Result<Option<IncludedBlock>, SourceError> {
-        let by_number = (BlockNumberOrTag::Number(number), false);
-        let block = self.provider.client().request::<_, Option<AnyRpcBlock>>("eth_getBlockByNumber", by_number);
-        let Some(block) = self.within(number, block).await? else {
+    async fn read(&self, number: u64, hash: Option<B256>) -> Result<Option<IncludedBlock>, SourceError> {
+        let client = self.provider.client();
+        let block = match hash {
+            Some(hash) => self.within(number, client.request::<_, Option<AnyRpcBlock>>("eth_getBlockByHash", (hash, false))).await?,
+            None => self.within(number, client.request::<_, Option<AnyRpcBlock>>("eth_getBlockByNumber", (BlockNumberOrTag::Number(number), false))).await?,
+        };
+        let Some(block) = block else {
             return Ok(None);
         };
         let head = head_of(&block.header).map_err(|source| SourceError::Header { number, source })?;
@@ -40,6 +43,9 @@ impl<P: Provider<N>, N: Network> NodeBlocks<P, N> {
         let hashes: Vec<B256> = block.transactions.hashes().collect();
         if head.number != number {
             return Err(inconsistent(number, &format!("the header is of block {}", head.number)));
+        }
+        if hash.is_some_and(|hash| hash != head.hash) {
+            return Err(inconsistent(number, &format!("the header is of {}", head.hash)));
         }
         if hashes.len() != receipts.len() {
             return Err(inconsistent(number, &format!("{} receipts for {} transactions", receipts.len(), hashes.len())));
@@ -59,7 +65,11 @@ impl<P: Provider<N>, N: Network> NodeBlocks<P, N> {
 
 impl<P: Provider<N>, N: Network> BlockSource for NodeBlocks<P, N> {
     fn block(&self, number: u64) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>> {
-        Box::pin(self.read(number))
+        Box::pin(self.read(number, None))
+    }
+
+    fn block_at(&self, number: u64, hash: B256) -> BoxFuture<'_, Result<Option<IncludedBlock>, SourceError>> {
+        Box::pin(self.read(number, Some(hash)))
     }
 }
 
@@ -124,13 +134,29 @@ mod tests {
         })
     }
 
-    async fn read(answers: &[Value]) -> Result<Option<IncludedBlock>, SourceError> {
+    async fn read_at(answers: &[Value], hash: Option<B256>) -> Result<Option<IncludedBlock>, SourceError> {
         let asserter = Asserter::new();
         for answer in answers {
             asserter.push_success(answer);
         }
         let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_mocked_client(asserter);
-        NodeBlocks::new(provider, Duration::from_secs(5)).block(8).await
+        let blocks = NodeBlocks::new(provider, Duration::from_secs(5));
+        match hash {
+            Some(hash) => blocks.block_at(8, hash).await,
+            None => blocks.block(8).await,
+        }
+    }
+
+    async fn read(answers: &[Value]) -> Result<Option<IncludedBlock>, SourceError> {
+        read_at(answers, None).await
+    }
+
+    #[tokio::test]
+    async fn another_block_than_asked_for_is_an_error() {
+        let answers = [block(&[TX]), json!([receipt(TX, HASH, "0x0")])];
+        assert_eq!(read_at(&answers, Some(HASH)).await.unwrap().unwrap().head.hash, HASH);
+        let error = read_at(&answers, Some(B256::repeat_byte(9))).await.unwrap_err();
+        assert!(matches!(error, SourceError::Inconsistent { number: 8, .. }), "{error}");
     }
 
     #[tokio::test]

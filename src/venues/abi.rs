@@ -21,4 +21,25 @@ sol! {
         function token1() external view returns (address);
         function fee() external view returns (uint24);
     }
+
+    /// Curve's StableSwap pools of all generations; the probing getters are answered by some of them.
+    interface ICurvePool {
+        function coins(uint256 index) external view returns (address);
+        function gamma() external view returns (uint256);
+        function D_ma_time() external view returns (uint256);
+        function get_balances() external view returns (uint256[] memory);
+        function A_precise() external view returns (uint256);
+        function A() external view returns (uint256);
+        function get_dy(int128 i, int128 j, uint256 dx) external view returns (uint256);
+        function exchange(int128 i, int128 j, uint256 dx, uint256 min_dy) external payable returns (uint256);
+    }
+
+    /// Wrapped staked ether.
+    interface IWstEth {
+        function stETH() external view returns (address);
+        function getStETHByWstETH(uint256 amount) external view returns (uint256);
+        function getWstETHByStETH(uint256 amount) external view returns (uint256);
+        function wrap(uint256 amount) external returns (uint256);
+        function unwrap(uint256 amount) external returns (uint256);
+    }
 }

@@ -131,11 +131,11 @@ impl Venue for FakePool {
         Ok(Quote { amount_in: U256::saturating_from(paid), amount_out: amount })
     }
 
-    fn step(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Step, Refusal> {
+    fn steps(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Vec<Step>, Refusal> {
         let kind = SwapKind::UniswapV2 { fee_pips: u32::try_from(self.fee_pips).expect("a fee below one") };
-        Ok(match swap {
+        Ok(vec![match swap {
             Swap::ExactIn { amount, min_out } => Step::SwapExactIn { kind, pool: self.address, token_in, token_out, amount, min_out },
             Swap::ExactOut { amount_out, max_in } => Step::SwapExactOut { kind, pool: self.address, token_in, token_out, amount_out, max_in },
-        })
+        }])
     }
 }

@@ -1,18 +1,19 @@
 //! Swaps: venues as edges of a token graph, routes over them, all quoted on one overlay.
 //!
 //! ```text
-//! UniswapV3::discover ─▶ Venue.. ─▶ Graph ─┐
-//!                    View + Probe ─▶ Router ┴─▶ Route { hops, amounts, reads } ─▶ Step..
+//! UniswapV3, CurvePool, WstEth ─▶ Venue.. ─▶ Graph ─┐
+//!                             View + Probe ─▶ Router ┴─▶ Route { hops, amounts, reads } ─▶ Step..
 //! ```
 //!
 //! A venue answers by the pool's own code on the overlay, so what it quotes is what its swap moves. A new kind of
-//! venue (a Curve pool, wrapping ether or stETH, an ERC-4626 vault) is a new file with another [`Venue`]; the graph, the
+//! venue (an ERC-4626 vault, say) is a new file with another [`Venue`]; the graph, the
 //! router and the search for sizes know the trait only.
 //!
 //! Two sorts of failure are kept apart: a [`Refusal`] is the venue's answer ("not for this amount") and part of
 //! the market's state; a [`ForkError`] is no answer at all and worth another try.
 
 mod abi;
+mod curve;
 mod graph;
 mod line;
 mod probe;
@@ -21,12 +22,14 @@ mod router;
 mod sale;
 mod split;
 mod uniswap_v3;
+mod wsteth;
 
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use curve::{CurveKind, CurvePool};
 pub use graph::{Edge, Graph, Hop};
 pub use probe::{PROBE, Probe};
 pub use route::{Carry, Route, RoutedHop};
@@ -34,12 +37,16 @@ pub use router::{RouteError, Router, RouterLimits};
 pub use sale::{Floor, Sale};
 pub use split::Split;
 pub use uniswap_v3::{UniswapV3, UniswapV3Pool};
+pub use wsteth::WstEth;
 
 use crate::{
-    fork::{ForkError, ReadSet, TargetBlock, View},
+    fork::{Call, ForkError, ReadSet, TargetBlock, View},
     plan::{Amount, SkipReason, Step},
 };
-use alloy::primitives::{Address, Bytes, U256};
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    sol_types::SolCall,
+};
 use std::{fmt, sync::Arc};
 
 /// What a trade takes and gives, in token units, by the venue's own code.
@@ -100,6 +107,18 @@ pub enum Refusal {
         /// The part of it that it would trade.
         filled: U256,
     },
+    /// It is stopped, whatever it quotes.
+    #[error("{venue} is stopped")]
+    Closed {
+        /// Its name.
+        venue: Arc<str>,
+    },
+    /// It takes an amount that is known when the plan is made, not what was gained by then.
+    #[error("{venue} takes an exact input only")]
+    NeedsExactInput {
+        /// Its name.
+        venue: Arc<str>,
+    },
     /// One side of the trade would be zero.
     #[error("{venue} quotes zero for {amount}")]
     Zero {
@@ -150,6 +169,8 @@ impl Refusal {
             Self::Zero { .. } => SkipReason::ZeroQuote,
             Self::NotTraded { .. }
             | Self::ExactOutUnsupported { .. }
+            | Self::Closed { .. }
+            | Self::NeedsExactInput { .. }
             | Self::Partial { .. }
             | Self::TooLarge { .. }
             | Self::Reverted { .. }
@@ -218,6 +239,14 @@ pub trait Venue: Send + Sync + fmt::Debug {
         Err(Refusal::ExactOutUnsupported { venue: Arc::clone(self.name()) }.into())
     }
 
-    /// The trade as a step of a plan.
-    fn step(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Step, Refusal>;
+    /// The trade as steps of a plan.
+    fn steps(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Vec<Step>, Refusal>;
+}
+/// One call whose answer must decode.
+fn ask<C: SolCall>(view: &View, block: &TargetBlock, venue: &Arc<str>, to: Address, call: &C, reads: &mut ReadSet) -> Result<C::Return, VenueError> {
+    let outcome = view.call_recorded(block, &Call::new(to, call.abi_encode().into()), reads)?;
+    if !outcome.success {
+        return Err(Refusal::Reverted { venue: Arc::clone(venue), output: outcome.output }.into());
+    }
+    C::abi_decode_returns_validate(&outcome.output).map_err(|_| Refusal::Nonsense { venue: Arc::clone(venue), output: outcome.output }.into())
 }

@@ -66,7 +66,7 @@ impl Route {
             };
             let last = index.checked_add(1) == Some(self.hops.len());
             let min_out = if last { min_out } else { U256::ZERO };
-            steps.push(hop.venue.step(hop.token_in, hop.token_out, Swap::ExactIn { amount, min_out })?);
+            steps.extend(hop.venue.steps(hop.token_in, hop.token_out, Swap::ExactIn { amount, min_out })?);
         }
         Ok(steps)
     }
@@ -78,7 +78,7 @@ impl Route {
         let mut steps = Vec::with_capacity(self.hops.len());
         for (index, RoutedHop { hop, quote }) in self.hops.iter().enumerate() {
             let max_in = if index == 0 { max_in } else { quote.amount_in };
-            steps.push(hop.venue.step(hop.token_in, hop.token_out, Swap::ExactOut { amount_out: quote.amount_out, max_in })?);
+            steps.extend(hop.venue.steps(hop.token_in, hop.token_out, Swap::ExactOut { amount_out: quote.amount_out, max_in })?);
         }
         Ok(steps)
     }

@@ -21,6 +21,7 @@ const DAI: Address = Address::repeat_byte(0xd1);
 
 fn block() -> TargetBlock {
     TargetBlock {
+        head: B256::ZERO,
         number: 1,
         timestamp: 1,
         base_fee: 1,

@@ -10,9 +10,10 @@
 use super::{
     PROBE, Quote, Refusal, Swap, Venue, VenueError,
     abi::{IProbe, IUniswapV3Factory, IUniswapV3Pool},
+    ask,
 };
 use crate::{
-    fork::{Call, ReadSet, TargetBlock, View},
+    fork::{ReadSet, TargetBlock, View},
     plan::{Step, SwapKind},
 };
 use alloy::{
@@ -183,21 +184,12 @@ impl Venue for UniswapV3Pool {
         self.whole(amount, quote.amount_out, quote.amount_in, quote)
     }
 
-    fn step(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Step, Refusal> {
+    fn steps(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Vec<Step>, Refusal> {
         self.direction(token_in, token_out)?;
         let (kind, pool) = (SwapKind::UniswapV3, self.address);
-        Ok(match swap {
+        Ok(vec![match swap {
             Swap::ExactIn { amount, min_out } => Step::SwapExactIn { kind, pool, token_in, token_out, amount, min_out },
             Swap::ExactOut { amount_out, max_in } => Step::SwapExactOut { kind, pool, token_in, token_out, amount_out, max_in },
-        })
+        }])
     }
-}
-
-/// One call whose answer must decode.
-fn ask<C: SolCall>(view: &View, block: &TargetBlock, venue: &Arc<str>, to: Address, call: &C, reads: &mut ReadSet) -> Result<C::Return, VenueError> {
-    let outcome = view.call_recorded(block, &Call::new(to, call.abi_encode().into()), reads)?;
-    if !outcome.success {
-        return Err(Refusal::Reverted { venue: Arc::clone(venue), output: outcome.output }.into());
-    }
-    C::abi_decode_returns_validate(&outcome.output).map_err(|_| Refusal::Nonsense { venue: Arc::clone(venue), output: outcome.output }.into())
 }

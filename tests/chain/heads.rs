@@ -1,11 +1,14 @@
 //! Continuity: whatever the node does, the events build exactly its chain.
 
-use crate::support::{Chain, Gate, node_at, node_config, soon};
+use crate::support::{Chain, Front, Gate, node_at, node_config, soon, until};
 use harrier::{
     chain::{HeadEvent, HeadStream, Node},
     config::Environment,
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 /// A chain built from events only; every event must fit what was there.
 #[derive(Default)]
@@ -191,4 +194,38 @@ async fn a_silent_rollback_is_noticed() {
     model.follow(&mut heads, &chain).await;
     assert!(model.reorgs >= 2);
     assert_eq!(model.resets, 1);
+}
+
+#[tokio::test]
+async fn a_node_that_lags_behind_resets_no_young_window() {
+    let chain = Chain::manual();
+    chain.mine(10).await;
+    let lagging = Arc::new(AtomicBool::new(false));
+    let (lags, late) = (Arc::clone(&lagging), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&late);
+    let behind = chain.ask("eth_getBlockByNumber", serde_json::json!(["0x7", false])).await;
+    let front = Front::before(
+        &chain,
+        move |method, params| {
+            if method != "eth_getBlockByNumber" || params[0] != "latest" || !lags.load(Ordering::SeqCst) {
+                return None;
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            Some(serde_json::json!({ "result": behind }))
+        },
+        |_| Vec::new(),
+    )
+    .await;
+    let node = node_at(front.address, 31_337).await;
+    let mut heads = HeadStream::start(Arc::clone(&node));
+    let first = soon("the first head", heads.next()).await.unwrap().unwrap();
+    assert!(matches!(&first, HeadEvent::Reset { head } if head.number == 10), "{first:?}");
+    // Behind a balancer one node lags: it is asked for the newest head time and again, and its own tip is still there.
+    lagging.store(true, Ordering::SeqCst);
+    until("late answers", || late.load(Ordering::SeqCst) >= 4).await;
+    lagging.store(false, Ordering::SeqCst);
+    chain.mine(1).await;
+    let next = soon("the next head", heads.next()).await.unwrap().unwrap();
+    assert!(matches!(&next, HeadEvent::New { head, .. } if head.number == 11), "{next:?}");
+    assert_eq!(node.counters().counts().resets, 0);
 }

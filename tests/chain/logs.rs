@@ -77,6 +77,42 @@ async fn a_backfill_fits_the_node_and_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_node_that_wants_fewer_requests_gets_a_pause_and_not_more_of_them() {
+    let chain = Chain::manual();
+    let contract = chatty(&chain).await;
+    let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&asked);
+    let front = Front::before(
+        &chain,
+        move |method, params| {
+            if method != "eth_getLogs" {
+                return None;
+            }
+            let mut seen = seen.lock().unwrap();
+            seen.push((std::time::Instant::now(), params[0]["fromBlock"].clone(), params[0]["toBlock"].clone()));
+            (seen.len() <= 2).then(|| json!({"error": {"code": -32005, "message": "daily request count exceeded, request rate limited"}}))
+        },
+        |_| Vec::new(),
+    )
+    .await;
+    let node = node_at(front.address, 31_337).await;
+    let query = LogQuery { addresses: vec![contract], events: Vec::new() };
+    let mut logs = Vec::new();
+    backfill(&node, &query, 0, 24, |step| {
+        logs.extend(step.logs);
+        Ok::<_, ()>(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(logs.len(), 23);
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 3, "one range, refused twice");
+    assert!(asked.iter().all(|(_, from, to)| *from == json!("0x0") && *to == json!("0x18")), "{asked:?}");
+    let (first, second) = (asked[1].0 - asked[0].0, asked[2].0 - asked[1].0);
+    assert!(first.as_millis() >= 500 && second.as_millis() >= 1_000, "{first:?}, {second:?}");
+}
+
+#[tokio::test]
 async fn one_block_gives_its_logs_receipts_and_transactions() {
     let chain = Chain::manual();
     let contract = chatty(&chain).await;

@@ -19,7 +19,7 @@ use axum::{
 };
 use harrier::{
     chain::Node,
-    config::{Environment, NodeConfig, UrlRef},
+    config::{Environment, NodeConfig, Roll, UrlRef},
     devnet::find_anvil,
 };
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ impl Chain {
 
 pub(crate) fn node_config(http: Option<String>, ws: Option<String>) -> NodeConfig {
     let url = |url: String| UrlRef::plain(url.parse().unwrap());
-    NodeConfig { http: http.map(url), ws: ws.map(url), timeout_ms: 2_000, max_batch: 7, max_log_range: 100, poll_ms: 100 }
+    NodeConfig { http: http.map(url), ws: ws.map(url), timeout_ms: 2_000, max_batch: 7, max_log_range: 100, poll_ms: 100, roll: Roll::Auto }
 }
 
 /// A node over HTTP and WebSocket at one address.

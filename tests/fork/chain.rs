@@ -1,12 +1,20 @@
 //! A real anvil for the tests: accounts that sign, blocks that are mined when a test says so.
 
 use alloy::{
-    consensus::{SignableTransaction, Transaction, TxEip1559, TxEip7702, TxEnvelope, transaction::Recovered},
-    eips::{BlockId, BlockNumberOrTag, Encodable2718, eip7702::Authorization},
+    consensus::{
+        SignableTransaction, Transaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar, TxEip7702, TxEnvelope, transaction::Recovered,
+    },
+    eips::{
+        BlockId, BlockNumberOrTag, Encodable2718,
+        eip4844::{Blob, Bytes48, kzg_to_versioned_hash},
+        eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant, CELLS_PER_EXT_BLOB},
+        eip7702::Authorization,
+    },
     network::{AnyNetwork, TxSignerSync},
     node_bindings::{Anvil, AnvilInstance},
     primitives::{Address, B256, Bytes, Log, TxKind, U256, address},
     providers::{DynProvider, Provider, ProviderBuilder},
+    rpc::client::BatchRequest,
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use eyre::{Result, WrapErr, eyre};
@@ -97,9 +105,10 @@ impl Chain {
 
     /// Takes back the nonces of transactions that were signed but will not be mined, or were mined in a dropped block.
     pub(crate) async fn forget_nonces(&self) -> Result<()> {
-        for person in &self.people {
-            let mined = self.provider.get_transaction_count(person.address()).await?;
-            self.nonces.borrow_mut().insert(person.address(), mined);
+        let signed = self.nonces.borrow().keys().copied().collect::<Vec<_>>();
+        for address in self.people.iter().map(|person| person.address()).chain(signed) {
+            let mined = self.provider.get_transaction_count(address).await?;
+            self.nonces.borrow_mut().insert(address, mined);
         }
         Ok(())
     }
@@ -139,6 +148,30 @@ impl Chain {
             authorization_list: vec![authorization.into_signed(signature)],
             input: Bytes::new(),
         };
+        let signature = who.sign_transaction_sync(&mut tx).expect("a local key signs");
+        Arc::new(Recovered::new_unchecked(TxEnvelope::from(tx.into_signed(signature)), who.address()))
+    }
+
+    /// A transaction with one blob of zeros, whose commitment and proofs are the point at infinity.
+    pub(crate) fn blob(&self, who: usize, to: Address, value: u64) -> SimTx {
+        let who = self.person(who);
+        let mut infinity = Bytes48::ZERO;
+        infinity.0[0] = 0xc0;
+        let sidecar = BlobTransactionSidecarEip7594 { blobs: vec![Blob::ZERO], commitments: vec![infinity], cell_proofs: vec![infinity; CELLS_PER_EXT_BLOB] };
+        let tx = TxEip4844 {
+            chain_id: CHAIN_ID,
+            nonce: self.next_nonce(who),
+            gas_limit: GAS,
+            max_fee_per_gas: 50_000_000_000,
+            max_priority_fee_per_gas: 1_000,
+            to,
+            value: U256::from(value),
+            access_list: Default::default(),
+            blob_versioned_hashes: vec![kzg_to_versioned_hash(infinity.as_slice())],
+            max_fee_per_blob_gas: 1_000_000_000,
+            input: crate::code::words(&[value % 6, value % 4]).into(),
+        };
+        let mut tx = TxEip4844Variant::from(TxEip4844WithSidecar { tx, sidecar: BlobTransactionSidecarVariant::Eip7594(sidecar) });
         let signature = who.sign_transaction_sync(&mut tx).expect("a local key signs");
         Arc::new(Recovered::new_unchecked(TxEnvelope::from(tx.into_signed(signature)), who.address()))
     }
@@ -189,6 +222,35 @@ impl Chain {
             Facet::Code(address) => alloy::primitives::keccak256(self.provider.get_code_at(*address).block_id(at).await?).into(),
             Facet::Env(_) => U256::ZERO,
         })
+    }
+
+    /// The values of many facets by plain reads in two requests, a batch of single reads the one and slots the other.
+    pub(crate) async fn fresh_all(&self, facets: impl IntoIterator<Item = Facet>, at: B256) -> Result<HashMap<Facet, U256>> {
+        let block = BlockId::from(at);
+        let (mut slots, mut values) = (HashMap::<Address, Vec<B256>>::new(), HashMap::new());
+        let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+        let mut batch = BatchRequest::new(self.provider.client());
+        for facet in facets {
+            match facet {
+                Facet::Slot(address, slot) => slots.entry(address).or_default().push(slot.into()),
+                Facet::Balance(address) => numbers.push((facet, batch.add_call::<_, U256>("eth_getBalance", &(address, block))?)),
+                Facet::Nonce(address) => numbers.push((facet, batch.add_call::<_, U256>("eth_getTransactionCount", &(address, block))?)),
+                Facet::Code(address) => codes.push((facet, batch.add_call::<_, Bytes>("eth_getCode", &(address, block))?)),
+                Facet::Env(_) => {}
+            }
+        }
+        batch.send().await?;
+        for (facet, number) in numbers {
+            values.insert(facet, number.await?);
+        }
+        for (facet, code) in codes {
+            values.insert(facet, alloy::primitives::keccak256(code.await?).into());
+        }
+        let answer: HashMap<Address, Vec<U256>> = self.request("eth_getStorageValues", (&slots, block)).await?;
+        for (address, asked) in slots {
+            values.extend(asked.into_iter().zip(&answer[&address]).map(|(slot, value)| (Facet::Slot(address, slot.into()), *value)));
+        }
+        Ok(values)
     }
 
     /// Every known facet of a view against a plain read of the node at the same block; how many there were.

@@ -84,13 +84,46 @@ pub(crate) const FACTORY: &[u8] = &[
     STOP,
 ];
 
-/// Init code of a contract that writes slots 1 and 2 while it is made and destroys itself when it is called, in favour of `heir`.
-pub(crate) fn short_lived(heir: Address) -> Vec<u8> {
-    let runtime = [push(heir), vec![SELFDESTRUCT]].concat();
+/// Init code that writes slots 1 and 2 and leaves `runtime`.
+fn writing_init_code(runtime: &[u8]) -> Vec<u8> {
     let writes = [PUSH1, 8, PUSH1, 1, SSTORE, PUSH1, 9, PUSH1, 2, SSTORE];
     let length = u8::try_from(runtime.len()).expect("short code");
     let start = u8::try_from(writes.len() + 10).expect("short code");
-    [writes.as_slice(), &[PUSH1, length, PUSH1, start, PUSH0, 0x39, PUSH1, length, PUSH0, RETURN], &runtime].concat()
+    [writes.as_slice(), &[PUSH1, length, PUSH1, start, PUSH0, 0x39, PUSH1, length, PUSH0, RETURN], runtime].concat()
+}
+
+/// Sends all it has to `heir`, and ends if it was made in the same transaction.
+pub(crate) fn burner(heir: Address) -> Vec<u8> {
+    [push(heir), vec![SELFDESTRUCT]].concat()
+}
+
+/// Init code of a contract that writes slots 1 and 2 while it is made and destroys itself when it is called, in favour of `heir`.
+pub(crate) fn short_lived(heir: Address) -> Vec<u8> {
+    writing_init_code(&burner(heir))
+}
+
+/// The same, but with an odd balance it stays and writes the time to slot 3.
+pub(crate) fn fickle(heir: Address) -> Vec<u8> {
+    let stays = 29;
+    let odd = [0x47, PUSH1, 1, 0x16, PUSH1, stays, 0x57];
+    writing_init_code(&[odd.as_slice(), &burner(heir), &[0x5b, 0x42, PUSH1, 3, SSTORE, STOP]].concat())
+}
+
+/// How many slots [`witness`] writes.
+pub(crate) const WITNESSED: u64 = 16;
+
+/// Writes what it sees of the block, of itself and of the account in calldata\[0\] to slots from 0 on.
+pub(crate) fn witness() -> Vec<u8> {
+    let of_account = |opcode: u8| vec![PUSH0, CALLDATALOAD, opcode];
+    let block_hash = |back: u8| vec![PUSH1, back, 0x43, 0x03, 0x40];
+    // TIMESTAMP, NUMBER, BASEFEE, COINBASE, PREVRANDAO, GASLIMIT, GASPRICE, BLOBBASEFEE, SELFBALANCE, CHAINID
+    let words = [0x42, 0x43, 0x48, COINBASE, 0x44, 0x45, 0x3a, 0x4a, 0x47, 0x46].map(|opcode| vec![opcode]);
+    // BALANCE, EXTCODESIZE, EXTCODEHASH of the account; BLOCKHASH of three blocks
+    let more = [of_account(BALANCE), of_account(0x3b), of_account(0x3f), block_hash(1), block_hash(2), block_hash(40)];
+    let seen = words.into_iter().chain(more).zip(0_u8..);
+    let mut code = seen.flat_map(|(value, slot)| [value, vec![PUSH1, slot, SSTORE]].concat()).collect::<Vec<_>>();
+    code.push(STOP);
+    code
 }
 
 /// Returns the sum of slots 0 and 1, and the balance of itself.

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy::primitives::{Address, TxKind, U256};
 use eyre::Result;
-use harrier::fork::{Facet, Fork, ForkError, ForkOptions, ReadSet};
+use harrier::fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, Rolled};
 use std::{
     sync::{
         Arc,
@@ -52,7 +52,7 @@ async fn reorgs_of_some_depth() -> Result<()> {
     let _: serde_json::Value = chain.request("anvil_reorg", (3, Vec::<u8>::new())).await?;
     let head = chain.head().await?;
     assert_ne!(head.hash, before.head().hash);
-    let (after, diff) = fork.roll(&head).await?;
+    let Rolled { view: after, diff, .. } = fork.roll(&head).await?;
     chain.assert_fresh(&after).await?;
     let (was, is) = (before.generation().known(), after.generation().known());
     for facet in was.facets() {
@@ -80,7 +80,7 @@ async fn a_head_of_another_branch_rolls_from_their_common_parent() -> Result<()>
     chain.send_and_mine(&[chain.sign(2, TxKind::Call(writer), 0, code::words(&[3, 5]))]).await?;
     let head = chain.head().await?;
     assert_eq!(head.parent_hash, parent.hash);
-    let (view, diff) = fork.roll(&head).await?;
+    let Rolled { view, diff, .. } = fork.roll(&head).await?;
     assert_eq!(view.generation().known().slot_count(), 4);
     chain.assert_fresh(&view).await?;
     let changed = |slot: u64| {
@@ -103,27 +103,27 @@ async fn a_silent_rollback_goes_back_to_a_known_head() -> Result<()> {
     }
     fork.prefetch(&slots(writer, 4)).await?;
     let _: serde_json::Value = chain.request("anvil_rollback", (2,)).await?;
-    let (back, diff) = fork.roll(&chain.head().await?).await?;
+    let Rolled { view: back, diff, .. } = fork.roll(&chain.head().await?).await?;
     assert_eq!(back.head(), first.head());
     assert!(back.is_current() && first.is_current());
     assert!(diff.iter().any(|change| change.facet == Facet::Slot(writer, U256::from(2)) && change.new.is_zero()));
     chain.assert_fresh(&back).await?;
     chain.forget_nonces().await?;
     chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[1, 9]))]).await?;
-    let (view, _) = fork.roll(&chain.head().await?).await?;
+    let Rolled { view, .. } = fork.roll(&chain.head().await?).await?;
     chain.assert_fresh(&view).await?;
     Ok(())
 }
 
 /// Stands between fork and node. Holds answers back while it is closed, and can refuse methods by name.
-struct Gate {
-    url: String,
+pub(crate) struct Gate {
+    pub(crate) url: String,
     open: watch::Sender<bool>,
-    requests: Arc<AtomicU64>,
+    pub(crate) requests: Arc<AtomicU64>,
 }
 
 impl Gate {
-    async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
+    pub(crate) async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (open, opened) = watch::channel(true);
@@ -167,7 +167,7 @@ async fn pass(
 }
 
 /// The body of an HTTP message with a content length; none at the end of the connection.
-async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
+pub(crate) async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -201,7 +201,7 @@ async fn a_late_answer_lands_in_the_old_generation() -> Result<()> {
     }
     // The read is on its way while the chain goes on and the fork with it; nothing is known yet, so no request is needed.
     chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 9]))]).await?;
-    let (new, diff) = fork.roll(&chain.head().await?).await?;
+    let Rolled { view: new, diff, .. } = fork.roll(&chain.head().await?).await?;
     assert!(diff.is_empty() && !old.is_current());
     gate.open.send(true)?;
     assert_eq!(reading.await??, U256::from(5));
@@ -256,7 +256,7 @@ async fn a_read_in_the_wrong_place_does_not_hang() -> Result<()> {
 async fn nodes_that_lack_methods() -> Result<()> {
     let chain = Chain::start().await?;
     let worker = chain.deploy(&code::worker()).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "eth_createAccessList"]).await?;
+    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "debug_traceCall", "eth_createAccessList"]).await?;
     let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
     fork.prefetch(&slots(worker, 6)).await?;
     fork.prefetch_call(&harrier::fork::Call::new(worker, Default::default())).await?;

@@ -211,7 +211,7 @@ impl Asked<'_> {
             (ours, theirs) => panic!("case {case}: {size:?}: ours {ours:?}, theirs {theirs:?}"),
         };
         let terms = terms.unwrap();
-        assert_eq!(terms, Terms { pays: done.repaid_assets, receives: done.seized_assets });
+        assert_eq!(terms, Terms::plain(done.repaid_assets, opportunity.collateral_token, done.seized_assets));
         assert_eq!(world.stored_market(&after, id(market)), done.market, "case {case}: {size:?}");
         assert_eq!(world.stored_position(&after, id(market), *victim), done.position, "case {case}: {size:?}");
         let event = outcome.logs.iter().find_map(|log| IMorpho::Liquidate::decode_log(log).ok()).unwrap();

@@ -40,6 +40,9 @@ impl Protocol for Funded {
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError> {
         self.0.read_market(view, block, market)
     }
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
+        self.0.parameters(market)
+    }
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
         self.0.read_target(view, market, key)
     }
@@ -74,7 +77,7 @@ impl Protocol for Funded {
         terms: &Terms,
         funding: Funding,
         convert: Vec<Step>,
-    ) -> Result<Vec<Vec<Step>>, Skip> {
+    ) -> Result<Vec<Step>, Skip> {
         self.0.steps(market, opportunity, size, terms, funding, convert)
     }
 }

@@ -8,11 +8,14 @@ use alloy::{
 use harrier::{
     book::{Book, Stale},
     devnet::{Person, borrower_name},
-    fork::{SimTx, TxStatus, View},
+    fork::{SimTx, Trail, TxStatus, View},
     plan::{SkipReason, TargetKey},
-    protocols::Protocol,
+    protocols::{
+        Protocol,
+        morpho::{Morpho, MorphoSetup},
+    },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What a pending transaction would make stale.
 fn stale_by(world: &World, book: &Book, view: &View, pending: &SimTx) -> Stale {
@@ -86,7 +89,7 @@ async fn a_pending_transaction_makes_stale_what_it_touches_and_nothing_else() {
 /// The feed's owner or transmitter says something, and it is mined.
 async fn said(world: &World, book: &mut Book, hash: B256) -> Result<U256, SkipReason> {
     let head = world.mined(&[hash]).await;
-    let (_, diff) = world.fork.roll(&head).await.unwrap();
+    let diff = world.fork.roll(&head).await.unwrap().diff;
     let market = reference(&world.market("stake-usdc"));
     assert!(book.stale(&diff).markets.contains(&market), "the feed is in the read set whatever it says");
     book.changed(&diff);
@@ -133,4 +136,27 @@ async fn a_price_that_fails_is_a_reason_and_comes_back_when_the_feed_works_again
     assert_eq!(said(&world, &mut book, hash).await, Err(SkipReason::PriceUnavailable));
     let hash = world.devnet.price("USDC/USD", dollar).await.unwrap();
     assert_eq!(said(&world, &mut book, hash).await, Ok(before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_costs_its_markets_and_not_their_positions() {
+    let world = World::start(300).await;
+    let markets = ["weth-usdc", "wbtc-usdc", "stake-weth"].map(|name| id(&world.market(name)));
+    let morpho = Arc::new(Morpho::new(MorphoSetup { markets: Some(markets.into_iter().collect()), ..World::setup(&world.devnet) }));
+    let mut book = world.book(&morpho).await;
+    tokio::task::block_in_place(|| book.refresh(&world.view(), &world.block()));
+    assert_eq!((book.target_count(), book.markets().count()), (300, 3));
+    for _ in 0..2 {
+        let report = world.devnet.build_block().await.unwrap();
+        let diff = world.fork.roll(&report.head).await.unwrap().diff;
+        book.changed(&diff);
+        let trail = Arc::new(Trail::default());
+        let done = tokio::task::block_in_place(|| book.refresh(&world.view().with_trail(Arc::clone(&trail)), &world.block()));
+        // Time has passed, so what depends on it is computed again: each market once, no position. A market asks its oracle and its rate model.
+        assert_eq!((done.markets, done.targets, done.failed.len()), (3, 0, 0));
+        assert_eq!(trail.runs(), 6, "one run for each price and each rate");
+        // The same head again costs nothing.
+        let done = tokio::task::block_in_place(|| book.refresh(&world.view().with_trail(Arc::clone(&trail)), &world.block()));
+        assert_eq!((done.markets, done.targets, trail.runs()), (0, 0, 6));
+    }
 }

@@ -53,7 +53,7 @@ fn folder() -> (PathBuf, bool) {
     }
 }
 
-/// The cases of a category; `None` when the file or the category is absent. A file that can't be read or has another shape fails.
+/// The cases of a category, which may be a path of keys; `None` when the file or the category is absent. A file that can't be read or has another shape fails.
 fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
     let path = folder.join(format!("{file}.json"));
     if !path.exists() {

@@ -11,8 +11,10 @@
 mod announce;
 mod head;
 mod http;
+mod line;
 mod methods;
 pub mod pool;
+mod reorg;
 pub mod rpc;
 pub mod tx;
 mod ws;
@@ -27,6 +29,7 @@ use alloy::primitives::{Address, B256, U256};
 use announce::Announcer;
 pub use announce::quantity;
 pub use head::HeadNow;
+use line::{Line, Switch};
 use parking_lot::Mutex;
 use pool::{AccountNow, Pool, PoolError, PoolLimits};
 use std::{
@@ -150,6 +153,7 @@ pub struct Front {
     state: Mutex<State>,
     announcer: Announcer,
     relays: BTreeMap<String, Arc<Relay>>,
+    switch: Switch,
     tally: Tally,
 }
 
@@ -179,6 +183,8 @@ impl Front {
         let relays = config.relays.iter().map(|name| (name.clone(), Arc::new(Relay::new(name)))).collect();
         let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
         let address = listener.local_addr()?;
+        let switch = Switch::new();
+        let line = Line::new(listener, switch.clone());
         let front = Arc::new(Self {
             node,
             chain_id,
@@ -187,13 +193,14 @@ impl Front {
             state: Mutex::new(State { pool: Pool::new(config.pool), store: Store::default(), head }),
             announcer: Announcer::default(),
             relays,
+            switch,
             tally: Tally::default(),
             config,
         });
         let (stop, stopped) = watch::channel(false);
         let router = http::router(front.clone(), stopped);
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
+            if let Err(error) = axum::serve(line, router).await {
                 tracing::error!(%error, "the devnet's front stopped");
             }
         });
@@ -268,6 +275,16 @@ impl Front {
     #[must_use]
     pub fn waiting_bundles(&self) -> usize {
         self.state.lock().store.len()
+    }
+
+    /// Breaks the connections of all clients, relays' doors included, and lets nobody in until [`Front::mend`]. Blocks can still be built.
+    pub fn cut(&self) {
+        self.switch.cut();
+    }
+
+    /// Lets clients in again after [`Front::cut`].
+    pub fn mend(&self) {
+        self.switch.mend();
     }
 
     /// Keeps everybody else away from the node until the guard is dropped.

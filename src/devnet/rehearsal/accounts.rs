@@ -6,11 +6,11 @@ use crate::{
     ledger::{Ledger, Outcome, Summary},
 };
 use alloy::{
-    primitives::{I256, U256},
+    primitives::{B256, I256, U256},
     providers::Provider,
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Totals of a rehearsal: the last object of `harrier demo --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +66,9 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
     let summary = ledger.summary().await?;
     let mut booked = I256::ZERO;
     let mut unexplained = 0_usize;
-    for one in decided {
+    // After a reorg a bundle is told again: its last word counts.
+    let last: BTreeMap<B256, &Decided> = decided.iter().map(|one| (one.bundle, one)).collect();
+    for one in last.into_values() {
         let Outcome::Landed(realised) = &one.outcome else { continue };
         let gas = U256::from(realised.gas_used).saturating_mul(U256::from(realised.inputs.base_fee));
         booked = booked.saturating_add(realised.profit_wei).saturating_add(I256::try_from(gas).unwrap_or(I256::MAX));

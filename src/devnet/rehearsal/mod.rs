@@ -20,8 +20,10 @@ use crate::{
         Decided,
         deploy::{self, DeployError},
         discovery::Quiet,
-        mempool::Dropped,
-        searcher::{EVENT_QUEUE, Event, SearchError},
+        dropped::Dropped,
+        live::LiveSink,
+        searcher::{EVENT_QUEUE, Event, SearchError, Searcher},
+        session::Session,
         start::{StartError, Watchers, live},
     },
     engine::Outcome,
@@ -95,7 +97,7 @@ pub struct Troupe {
     events: mpsc::Receiver<Event>,
     ends: mpsc::Receiver<Decided>,
     stop: watch::Sender<bool>,
-    run: JoinHandle<Result<(), SearchError>>,
+    run: JoinHandle<Result<Searcher<LiveSink>, SearchError>>,
     /// Everything that happened, in order.
     pub happened: Vec<Event>,
     /// Every bundle's end, in order.
@@ -119,7 +121,7 @@ impl Troupe {
         let watchers = Watchers { events: Some(events_in), decided: Some(ends_in) };
         let searcher = live(config.clone(), &environment, KillSwitch::default(), watchers, &Quiet).await?;
         let (stop, stopped) = watch::channel(false);
-        let run = tokio::spawn(async move { searcher.follow(stopped).await.map(drop) });
+        let run = tokio::spawn(async move { searcher.follow(stopped).await });
         let mut troupe = Self { events, ends, stop, run, happened: Vec::new(), decided: Vec::new(), config, ledger: ledger.to_owned() };
         troupe.until("its beginning", |event| matches!(event, Event::Ready { .. })).await?;
         Ok(troupe)
@@ -141,7 +143,7 @@ impl Troupe {
             Ok(Some(event)) => Ok(event),
             Ok(None) => match (&mut self.run).await {
                 Ok(Err(error)) => Err(error.into()),
-                Ok(Ok(())) => Err(RehearsalError::Scene("the searcher stopped by itself".to_owned())),
+                Ok(Ok(_)) => Err(RehearsalError::Scene("the searcher stopped by itself".to_owned())),
                 Err(error) => Err(RehearsalError::Scene(error.to_string())),
             },
             Err(_) => Err(RehearsalError::Waited(what.to_owned())),
@@ -156,6 +158,22 @@ impl Troupe {
         let is_it = |event: &Event| matches!(event, Event::Head { number: done, .. } if *done >= number);
         if !self.happened.iter().any(is_it) {
             self.until(&format!("head {number}"), is_it).await?;
+        }
+        while let Ok(decided) = self.ends.try_recv() {
+            self.decided.push(decided);
+        }
+        Ok(())
+    }
+
+    /// Waits until the head with this hash and everything that it opens is done: on a chain that takes blocks back a height says nothing.
+    ///
+    /// # Errors
+    /// When the searcher ended or hangs.
+    pub async fn at(&mut self, head: B256) -> Result<(), RehearsalError> {
+        let is_last = |event: &Event| matches!(event, Event::Head { hash, .. } if *hash == head);
+        let last = self.happened.iter().rev().find(|event| matches!(event, Event::Head { .. }));
+        if !last.is_some_and(is_last) {
+            self.until(&format!("head {head}"), is_last).await?;
         }
         while let Ok(decided) = self.ends.try_recv() {
             self.decided.push(decided);
@@ -204,22 +222,31 @@ impl Troupe {
         })
     }
 
+    /// Ends the searcher. Gives what it knew at its last head, and how its bundles ended.
+    ///
+    /// # Errors
+    /// When it ended badly.
+    pub async fn stop(mut self) -> Result<(Session, Vec<Decided>), RehearsalError> {
+        let _already_gone = self.stop.send(true);
+        let session = match self.run.await {
+            Ok(ended) => ended?.into_parts().0,
+            Err(error) => return Err(RehearsalError::Scene(error.to_string())),
+        };
+        while let Some(decided) = self.ends.recv().await {
+            self.decided.push(decided);
+        }
+        Ok((session, self.decided))
+    }
+
     /// Ends the searcher, and opens its ledger.
     ///
     /// # Errors
     /// When it ended badly, or the ledger can't be opened.
-    pub async fn end(mut self) -> Result<(Ledger, Vec<Decided>), RehearsalError> {
-        let _already_gone = self.stop.send(true);
-        match self.run.await {
-            Ok(ended) => ended?,
-            Err(error) => return Err(RehearsalError::Scene(error.to_string())),
-        }
-        while let Some(decided) = self.ends.recv().await {
-            self.decided.push(decided);
-        }
+    pub async fn end(self) -> Result<(Ledger, Vec<Decided>), RehearsalError> {
         let path = self.ledger.clone();
+        let (_, decided) = self.stop().await?;
         let ledger = tokio::task::spawn_blocking(move || Ledger::open(&path)).await.map_err(|error| RehearsalError::Scene(error.to_string()))??;
-        Ok((ledger, self.decided))
+        Ok((ledger, decided))
     }
 }
 

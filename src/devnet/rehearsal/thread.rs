@@ -125,9 +125,7 @@ fn only(mut borrowers: Vec<Borrower>) -> Result<Borrower, RehearsalError> {
 /// The ends of bundles that hold this borrower's position.
 fn ends_of<'a>(decided: &'a [Decided], borrower: &'a Borrower) -> impl Iterator<Item = &'a Decided> {
     let key = TargetKey::Account(borrower.person.address());
-    decided.iter().filter(move |end| {
-        end.batch.candidates.iter().any(|candidate| candidate.opportunity.target.key == key && candidate.opportunity.target.market.0 == borrower.market_id)
-    })
+    decided.iter().filter(move |end| end.jobs.iter().any(|(target, _)| target.key == key && target.market.0 == borrower.market_id))
 }
 
 /// How the last bundle for a borrower ended, and whether it landed with the predicted profit.

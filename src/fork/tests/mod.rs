@@ -2,8 +2,11 @@
 
 mod assumption;
 mod layers;
+mod random_reads;
 mod reads;
+mod replay;
 mod rolls;
+mod snapshot;
 mod speed;
 mod trace;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Flavor, MorphoMarket, Position, abi,
-    discovery::{MorphoDiscoverer, topics},
+    discovery::{MorphoDiscoverer, found_in, topics},
     maths::{
         health::{Trigger, debt, trigger_price},
         order,
@@ -15,10 +15,10 @@ use super::{
 use crate::{
     fork::{Facet, ForkError, ReadSet, TargetBlock, View},
     plan::{Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey},
-    protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
+    protocols::{ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
 };
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, Bytes, Log, U256},
     sol_types::SolEvent,
 };
 use std::{
@@ -187,6 +187,10 @@ impl Protocol for Morpho {
         Box::new(MorphoDiscoverer::new(self.setup.flavor, self.setup.contract, self.setup.markets.clone()))
     }
 
+    fn found_in(&self, log: &Log) -> Vec<Found> {
+        found_in(log, self.setup.contract, self.setup.markets.as_ref())
+    }
+
     fn acted_on(&self, market: MarketId, key: TargetKey) -> Vec<ActionLog> {
         let TargetKey::Account(borrower) = key else { return Vec::new() };
         // Liquidate(id, caller, borrower, ..): whoever the caller was.
@@ -209,11 +213,25 @@ impl Protocol for Morpho {
                 screen: Screen::Ordered { boundary: own.boundary(self.min_shares(own.params.loan_token))? },
                 debt_token: own.params.loan_token,
                 collateral_token: own.params.collateral_token,
+                further_tokens: Vec::new(),
                 price: Some(own.price),
                 own: Arc::new(own),
             })
         });
         settled(reading, reader.reads)
+    }
+
+    fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
+        let Ok(own) = own(market) else { return Vec::new() };
+        vec![
+            ("lltv", own.params.lltv.to_string()),
+            ("incentive", own.incentive.to_string()),
+            ("oracle", own.params.oracle.to_string()),
+            ("irm", own.params.irm.to_string()),
+            ("total_borrow_assets", own.state.total_borrow_assets.to_string()),
+            ("total_supply_assets", own.state.total_supply_assets.to_string()),
+            ("min_loan", own.min_loan.to_string()),
+        ]
     }
 
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
@@ -271,7 +289,7 @@ impl Protocol for Morpho {
             Err(skip) => return Ok(Err(skip)),
         };
         let position = self.position(view, own.id, account, &mut ReadSet::default())?;
-        Ok(own.liquidate(&position, size).map(|done| Terms { pays: done.repaid_assets, receives: done.seized_assets }).map_err(Skip::from))
+        Ok(own.liquidate(&position, size).map(|done| Terms::plain(done.repaid_assets, own.params.collateral_token, done.seized_assets)).map_err(Skip::from))
     }
 
     fn steps(
@@ -282,7 +300,7 @@ impl Protocol for Morpho {
         terms: &Terms,
         funding: Funding,
         convert: Vec<Step>,
-    ) -> Result<Vec<Vec<Step>>, Skip> {
+    ) -> Result<Vec<Step>, Skip> {
         let own = own(market)?;
         let borrower = account_of(opportunity.target.key)?;
         let size = liquidation_size(size)?;
@@ -306,7 +324,7 @@ impl Protocol for Morpho {
         };
         let mut steps = vec![Step::Liquidate(liquidation)];
         steps.extend(after);
-        Ok(vec![steps])
+        Ok(steps)
     }
 }
 

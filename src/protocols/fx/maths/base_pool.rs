@@ -93,3 +93,25 @@ impl BasePool {
         Ok(BaseOutcome { manager: outcome, token_used, after })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::uint;
+
+    #[test]
+    fn fx_usd_goes_first_and_the_most_without_stable_needs_none() {
+        let base = BasePool { fx_usd: uint!(1_000_000_000_000_000_000_777_U256), stable: U256::from(50_000_000) };
+        // 0.9998 USD for one USDC.
+        let price = uint!(999_800_000_000_000_000_000_000_000_000_U256);
+        for token_in in [TokenIn::FxUsd, TokenIn::Usdc] {
+            let most = base.most_without_stable(token_in, price).unwrap();
+            assert!(base.budget(token_in, most, price).unwrap().stable.is_zero());
+            let plenty = base.budget(token_in, most * U256::from(2), price).unwrap();
+            assert_eq!(plenty, Budget { fx_usd: base.fx_usd, stable: base.stable });
+        }
+        let unit = uint!(1_000_000_000_000_U256);
+        let above = base.most_without_stable(TokenIn::FxUsd, price).unwrap() + unit;
+        assert_eq!(base.budget(TokenIn::FxUsd, above, price).unwrap().stable, U256::ONE, "one unit more is paid in USDC");
+    }
+}

@@ -4,7 +4,7 @@
 //! [`Redeemed::raw_left`] is the figure to look at.
 
 use super::{
-    fixed::{FEE_PRECISION, PRECISION, PRECISION_SQUARED, add, mul, mul_div_down, sub},
+    fixed::{FEE_PRECISION, PRECISION, add, mul, mul_div_down, sub},
     pool::{DUST, Movement, Pool},
 };
 use crate::protocols::fx::FxRevert;
@@ -65,9 +65,4 @@ impl Pool {
         redeemed.raw_left = self.raw_debts(left)?;
         Ok(redeemed)
     }
-}
-
-/// The price at which a short pool redeems, from the worse end of its long price: 1e36 / (minimum long price x rate), all 1e18.
-pub fn inverse_price(long_price: U256, rate: U256) -> Result<U256, FxRevert> {
-    super::fixed::div_down(PRECISION_SQUARED, mul_div_down(long_price, rate, PRECISION)?)
 }

@@ -125,3 +125,30 @@ fn burn(held: Option<U256>, needed: U256) -> Result<(), FxRevert> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_in_third_hands_cap_what_can_be_repaid() {
+        // Eight decimals, as WBTC has.
+        let scaling_factor = PRECISION * U256::from(10_000_000_000_u64);
+        let notes = U256::from(50_000_001);
+        let manager = ShortManager {
+            scaling_factor,
+            reserve_balance: U256::ZERO,
+            expense_ratio: U256::ZERO,
+            redeem_fee_ratio: U256::ZERO,
+            min_raw_debt: U256::ZERO,
+            notes_of_manager: Some(notes),
+            paused: false,
+            killed: false,
+        };
+        let most = manager.most_repayable().unwrap().unwrap();
+        let debts = mul_div_down(most, PRECISION, scaling_factor).unwrap();
+        assert_eq!(burn(Some(notes), debts), Ok(()));
+        assert_eq!(burn(Some(notes), debts + U256::ONE), Err(FxRevert::NotesInsufficient { balance: notes, needed: debts + U256::ONE }));
+        assert_eq!(ShortManager { notes_of_manager: None, ..manager }.most_repayable(), Ok(None));
+    }
+}

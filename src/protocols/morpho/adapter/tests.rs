@@ -32,6 +32,7 @@ fn reading() -> MarketReading {
         screen: Screen::Ordered { boundary: own.boundary(1).unwrap() },
         debt_token: params.loan_token,
         collateral_token: params.collateral_token,
+        further_tokens: Vec::new(),
         price: Some(own.price),
         own: Arc::new(own),
     }
@@ -68,13 +69,12 @@ fn the_dust_limit_is_counted_in_first_shares_and_may_differ_by_loan_token() {
 fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
     let (adapter, market) = (adapter(Flavor::Moolah), reading());
     let opportunity = opportunity(&adapter, &market);
-    let terms = Terms { pays: U256::from(9), receives: U256::from(5) };
+    let terms = Terms::plain(U256::from(9), Address::ZERO, U256::from(5));
     let sell = Step::Unwrap { weth: ALICE, amount: crate::plan::Amount::Exact(U256::ONE) };
     let size = Size { unit: crate::plan::SizeUnit::Seized, amount: U256::from(5) };
 
     let inside = adapter.steps(&market, &opportunity, size, &terms, Funding::Inside, vec![sell.clone()]).unwrap();
-    let [steps] = inside.as_slice() else { panic!("one transaction") };
-    let [Step::Liquidate(liquidation)] = steps.as_slice() else { panic!("{steps:?}") };
+    let [Step::Liquidate(liquidation)] = inside.as_slice() else { panic!("{inside:?}") };
     assert_eq!(liquidation.inside, vec![sell.clone()]);
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares, liquidation.most_to_pay), (U256::from(5), U256::ZERO, U256::from(9)));
     assert_eq!(liquidation.callback, Flavor::Moolah.liquidate_callback());
@@ -82,8 +82,7 @@ fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
 
     let all = Size { unit: crate::plan::SizeUnit::RepaidShares, amount: U256::from(7) };
     let outside = adapter.steps(&market, &opportunity, all, &terms, Funding::Outside, vec![sell.clone()]).unwrap();
-    let [steps] = outside.as_slice() else { panic!("one transaction") };
-    let [Step::Liquidate(liquidation), after] = steps.as_slice() else { panic!("{steps:?}") };
+    let [Step::Liquidate(liquidation), after] = outside.as_slice() else { panic!("{outside:?}") };
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares), (U256::ZERO, U256::from(7)));
     assert!(liquidation.inside.is_empty());
     assert_eq!(*after, sell);
@@ -106,7 +105,7 @@ fn a_reading_of_somebody_else_is_refused_not_trusted() {
     let opportunity = opportunity(&adapter, &market);
     market.own = Arc::new("another protocol's figures");
     let size = Size { unit: crate::plan::SizeUnit::Seized, amount: U256::ONE };
-    let terms = Terms { pays: U256::ONE, receives: U256::ONE };
+    let terms = Terms::plain(U256::ONE, Address::ZERO, U256::ONE);
     assert_eq!(adapter.steps(&market, &opportunity, size, &terms, Funding::Inside, Vec::new()).unwrap_err().reason, SkipReason::Trap);
 }
 

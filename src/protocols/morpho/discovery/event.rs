@@ -50,6 +50,18 @@ pub enum Change {
     Broker(Option<Address>),
 }
 
+impl Change {
+    /// The account whose debt or collateral changes.
+    #[must_use]
+    pub const fn borrower(&self) -> Option<Address> {
+        match self {
+            Self::Borrow(account, ..) | Self::Repay(account, ..) | Self::SupplyCollateral(account, _) | Self::WithdrawCollateral(account, _) => Some(*account),
+            Self::Liquidate(event) => Some(event.borrower),
+            Self::Supply(..) | Self::Withdraw(..) | Self::AccrueInterest(..) | Self::SetFee(_) | Self::Broker(_) => None,
+        }
+    }
+}
+
 /// The amounts of a liquidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiquidateEvent {

@@ -46,8 +46,27 @@ impl MorphoDiscoverer {
     }
 
     fn is_watched(&self, event: &Event) -> bool {
-        let (Event::CreateMarket(id, _) | Event::InMarket(id, _)) = event else { return true };
-        self.origin.watched.as_ref().is_none_or(|watched| watched.contains(id))
+        is_watched(event, self.origin.watched.as_ref())
+    }
+}
+
+fn is_watched(event: &Event, watched: Option<&BTreeSet<MarketId>>) -> bool {
+    let (Event::CreateMarket(id, _) | Event::InMarket(id, _)) = event else { return true };
+    watched.is_none_or(|watched| watched.contains(id))
+}
+
+/// What a log is about, by itself.
+pub(super) fn found_in(log: &Log, contract: Address, watched: Option<&BTreeSet<MarketId>>) -> Vec<Found> {
+    if log.address != contract {
+        return Vec::new();
+    }
+    match decode(log) {
+        Ok(Some(event)) if is_watched(&event, watched) => match event {
+            Event::CreateMarket(id, _) => vec![Found::Market(id)],
+            Event::InMarket(id, change) => change.borrower().map(|account| Found::Target(id, TargetKey::Account(account))).into_iter().collect(),
+            Event::FeeRecipient(_) | Event::DefaultFee(_) => Vec::new(),
+        },
+        Ok(_) | Err(_) => Vec::new(),
     }
 }
 

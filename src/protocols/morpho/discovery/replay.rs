@@ -194,17 +194,13 @@ impl Replay {
             market.broker = *broker;
         }
         market.state = state;
-        Ok(if touches_borrower(change) { account } else { None })
+        Ok(change.borrower())
     }
 }
 
 /// Whether the call behind the event adds interest first, which moves the market's clock even without a rate model.
 const fn accrues(change: &Change) -> bool {
     !matches!(change, Change::SupplyCollateral(..) | Change::Broker(_))
-}
-
-const fn touches_borrower(change: &Change) -> bool {
-    matches!(change, Change::Borrow(..) | Change::Repay(..) | Change::SupplyCollateral(..) | Change::WithdrawCollateral(..) | Change::Liquidate(_))
 }
 
 const fn account_of(change: &Change, fee_recipient: Option<Address>) -> Option<Address> {

@@ -1,0 +1,431 @@
+//! Random programs: the recorded read set is the one that a search by brute force finds.
+//!
+//! ```text
+//! program ─recorded run─▶ set        every facet of the world, changed: outcome another? ─▶ it must be in the set
+//!                          └──────── each facet of the set, changed, alone or in a changed world: some outcome is another
+//! ```
+//!
+//! Whatever a program reads is folded into a hash that it returns, so nothing that was read can fail to matter. Gas is a part of the outcome.
+
+use super::*;
+use crate::fork::layer::LayerAccount;
+use proptest::prelude::*;
+
+/// Contracts in the order in which they may call each other.
+const A: Address = addr(0x11);
+const B: Address = addr(0x22);
+const C: Address = addr(0x55);
+/// An account that delegates to `C`.
+const DELEGATED: Address = addr(0x44);
+const ABSENT: Address = addr(0x33);
+/// Money and a nonce, no code.
+const PLAIN: Address = addr(0x66);
+const FEE_RECIPIENT: Address = addr(0xfe);
+const OTHER_RECIPIENT: Address = addr(0xfd);
+const SHA256: u8 = 2;
+const SLOTS: u64 = 4;
+/// Enough for every program, so that running out of gas never hides an opcode.
+const GAS: u64 = 1_000_000_000;
+/// Creations of one contract that the world has places for, those of worlds with another nonce included.
+const PLACES: u64 = 24;
+
+/// Init codes: nothing, one that reverts, one whose gas depends so much on its balance that
+/// a creation that fails and takes 63 of 64 parts of the gas does not hide it, one that leaves a byte of code.
+const INIT: [&[u8]; 4] = [
+    &[],
+    &[op::PUSH0, op::PUSH0, op::REVERT],
+    &[op::PUSH0, op::SELFBALANCE, op::PUSH1, 12, op::SHL, op::MSTORE, op::STOP],
+    &[op::PUSH1, 1, op::PUSH0, op::RETURN],
+];
+/// Folds the top of the stack into the word at memory 0.
+const FOLD: &[u8] = &[op::PUSH1, 32, op::MSTORE, op::PUSH1, 64, op::PUSH0, op::KECCAK256, op::PUSH0, op::MSTORE];
+
+const WORDS: [(EnvWord, u8); 7] = [
+    (EnvWord::Timestamp, op::TIMESTAMP),
+    (EnvWord::Number, op::NUMBER),
+    (EnvWord::BaseFee, op::BASEFEE),
+    (EnvWord::GasLimit, op::GASLIMIT),
+    (EnvWord::Coinbase, op::COINBASE),
+    (EnvWord::PrevRandao, op::DIFFICULTY),
+    (EnvWord::BlobBaseFee, op::BLOBBASEFEE),
+];
+
+/// One step of a program.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Load(u8),
+    Store(u8, u8),
+    TransientLoad(u8),
+    TransientStore(u8),
+    /// BALANCE, EXTCODESIZE, EXTCODEHASH or a word of EXTCODECOPY of an account of the pool.
+    Ask(u8, usize),
+    OwnBalance,
+    /// CALL, CALLCODE, DELEGATECALL or STATICCALL, with this value where it can have one.
+    Call(u8, usize, u8),
+    Precompile,
+    Create(usize, u8),
+    Create2(usize, u8, u8),
+    Word(usize),
+    BlockHash(u8),
+    /// The address, the caller, what was sent: fixed, no facets.
+    Fixed(u8),
+    Destroy(usize),
+    Revert,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let value = prop_oneof![3 => Just(0u8), 1 => 1u8..9];
+    prop_oneof![
+        4 => (0u8..4).prop_map(Step::Load),
+        2 => (0u8..4, 0u8..3).prop_map(|(slot, value)| Step::Store(slot, value)),
+        1 => (0u8..2).prop_map(Step::TransientLoad),
+        1 => (0u8..2).prop_map(Step::TransientStore),
+        5 => (0u8..4, 0usize..8).prop_map(|(how, who)| Step::Ask(how, who)),
+        1 => Just(Step::OwnBalance),
+        8 => (0u8..4, 0usize..6, value.clone()).prop_map(|(how, who, value)| Step::Call(how, who, value)),
+        1 => Just(Step::Precompile),
+        2 => (0usize..4, value.clone()).prop_map(|(init, value)| Step::Create(init, value)),
+        2 => (0usize..4, 0u8..2, value).prop_map(|(init, salt, value)| Step::Create2(init, salt, value)),
+        1 => (0usize..7).prop_map(Step::Word),
+        1 => (0u8..2).prop_map(Step::BlockHash),
+        1 => (0u8..6).prop_map(Step::Fixed),
+        1 => (0usize..2).prop_map(Step::Destroy),
+        1 => Just(Step::Revert),
+    ]
+}
+
+/// What a static frame may not do takes all its gas, and nothing is left that could show what it read before. So programs are
+/// called statically only where none does such a thing; the rule itself has a test of its own.
+fn visible(programs: [Vec<Step>; 3]) -> [Vec<Step>; 3] {
+    let changes = |step: &Step| match step {
+        Step::Store(..) | Step::TransientStore(_) | Step::Create(..) | Step::Create2(..) | Step::Destroy(_) => true,
+        Step::Call(how, _, value) => *how == 0 && *value > 0,
+        _ => false,
+    };
+    if !programs.iter().skip(1).flatten().any(changes) {
+        return programs;
+    }
+    programs.map(|steps| steps.into_iter().map(|step| if let Step::Call(3, who, value) = step { Step::Call(2, who, value) } else { step }).collect())
+}
+
+/// Code of one contract; `level` says whom it may call: only contracts behind it, so that no run is endless.
+fn program(level: usize, steps: &[Step]) -> Vec<u8> {
+    let mut code = Vec::new();
+    for step in steps {
+        let folded: Vec<u8> = match *step {
+            Step::Load(slot) => vec![op::PUSH1, slot, op::SLOAD],
+            Step::Store(slot, value) => vec![op::PUSH1, value, op::PUSH1, slot, op::SSTORE, op::PUSH0],
+            Step::TransientLoad(slot) => vec![op::PUSH1, slot, op::TLOAD],
+            Step::TransientStore(slot) => vec![op::PUSH1, 7, op::PUSH1, slot, op::TSTORE, op::PUSH0],
+            Step::Ask(how, who) => {
+                let place = A.create(1);
+                let pool = [A, B, C, DELEGATED, ABSENT, PLAIN, FEE_RECIPIENT, place];
+                // Where something was created, nothing of before decides whether it is empty.
+                match (how, pool[who]) {
+                    (2, who) if who != place => [push(who), vec![op::EXTCODEHASH]].concat(),
+                    (3, who) => [&[op::PUSH1, 32, op::PUSH0, op::PUSH1, 64], push(who).as_slice(), &[op::EXTCODECOPY, op::PUSH1, 64, op::MLOAD]].concat(),
+                    (1, who) => [push(who), vec![op::EXTCODESIZE]].concat(),
+                    (_, who) => [push(who), vec![op::BALANCE]].concat(),
+                }
+            }
+            Step::OwnBalance => vec![op::SELFBALANCE],
+            Step::Call(how, who, value) => {
+                let pool: &[Address] = match level {
+                    0 => &[B, C, DELEGATED, ABSENT, PLAIN, FEE_RECIPIENT],
+                    1 => &[C, DELEGATED, ABSENT, PLAIN, FEE_RECIPIENT],
+                    _ => &[ABSENT, PLAIN, FEE_RECIPIENT],
+                };
+                let gas: u32 = [100_000_000, 10_000_000, 0][level];
+                let (opcode, value) =
+                    [(op::CALL, Some(value)), (op::CALLCODE, Some(value)), (op::DELEGATECALL, None), (op::STATICCALL, None)][usize::from(how)];
+                let value = value.map_or_else(Vec::new, |value| vec![op::PUSH1, value]);
+                let call = [
+                    &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0],
+                    value.as_slice(),
+                    &push(pool[who % pool.len()]),
+                    &[op::PUSH4],
+                    &gas.to_be_bytes(),
+                    &[opcode],
+                ];
+                // What came back is folded before the success.
+                let result = [&[op::PUSH0, op::PUSH1, 96, op::MSTORE], copied_result().as_slice(), &[op::PUSH1, 96, op::MLOAD]].concat();
+                [call.concat(), result, FOLD.to_vec()].concat()
+            }
+            Step::Precompile => {
+                vec![op::PUSH1, 32, op::PUSH1, 64, op::PUSH1, 32, op::PUSH0, op::PUSH1, SHA256, op::GAS, op::STATICCALL, op::POP, op::PUSH1, 64, op::MLOAD]
+            }
+            Step::Create(init, value) => [stored(INIT[init]), vec![op::PUSH1, size(INIT[init]), op::PUSH1, 64, op::PUSH1, value, op::CREATE]].concat(),
+            Step::Create2(init, salt, value) => {
+                [stored(INIT[init]), vec![op::PUSH1, salt, op::PUSH1, size(INIT[init]), op::PUSH1, 64, op::PUSH1, value, op::CREATE2]].concat()
+            }
+            Step::Word(word) => vec![WORDS[word].1],
+            Step::BlockHash(back) => vec![op::PUSH2, 3, 232 - back, op::BLOCKHASH],
+            Step::Fixed(which) => vec![[op::ADDRESS, op::CALLER, op::ORIGIN, op::CALLVALUE, op::CHAINID, op::RETURNDATASIZE][usize::from(which)]],
+            Step::Destroy(heir) => {
+                // Nothing is returned: what was read before shows in the gas of memory.
+                code.extend([op::PUSH0, op::PUSH0, op::MLOAD, op::PUSH2, 0xff, 0xff, op::AND, op::MSTORE]);
+                code.extend([push([ABSENT, PLAIN][heir]), vec![op::SELFDESTRUCT]].concat());
+                return code;
+            }
+            Step::Revert => {
+                code.extend([op::PUSH1, 32, op::PUSH0, op::REVERT]);
+                return code;
+            }
+        };
+        code.extend(folded);
+        code.extend(FOLD);
+    }
+    code.extend([op::PUSH1, 32, op::PUSH0, op::RETURN]);
+    code
+}
+
+/// The first word of the return data, as far as there is one, at memory 96.
+fn copied_result() -> Vec<u8> {
+    // min(RETURNDATASIZE, 32) is 32 or what there is: all our programs return a word or nothing.
+    vec![op::RETURNDATASIZE, op::PUSH0, op::PUSH1, 96, op::RETURNDATACOPY]
+}
+
+/// Puts an init code of at most 32 bytes to memory 64.
+fn stored(init: &[u8]) -> Vec<u8> {
+    let mut word = [0; 32];
+    word[..init.len()].copy_from_slice(init);
+    [&[op::PUSH32], word.as_slice(), &[op::PUSH1, 64, op::MSTORE]].concat()
+}
+
+fn size(init: &[u8]) -> u8 {
+    u8::try_from(init.len()).unwrap()
+}
+
+/// A world for three programs, with all accounts that they can reach.
+fn world(programs: &[Vec<Step>; 3], balances: [u64; 3], slots: [u64; 16]) -> World {
+    let delegation = code(&[&[0xef, 0x01, 0x00], C.as_slice()]);
+    let mut world = World::default();
+    for (level, who) in [A, B, C].into_iter().enumerate() {
+        world = world.account(who, &program(level, &programs[level]), balances[level], 1);
+    }
+    world = world.account(DELEGATED, &delegation, 70, 1).account(PLAIN, &[], 9, 2);
+    for (place, value) in slots.into_iter().enumerate() {
+        let place = u64::try_from(place).unwrap();
+        world = world.slot([A, B, C, DELEGATED][usize::try_from(place / SLOTS).unwrap()], place % SLOTS, value);
+    }
+    let made = [A, B, C, DELEGATED].into_iter().flat_map(|creator| {
+        let salted =
+            INIT.into_iter().flat_map(move |init| [0u8, 1].map(|salt| creator.create2(B256::with_last_byte(salt), alloy::primitives::keccak256(init))));
+        (0..PLACES).map(move |nonce| creator.create(nonce)).chain(salted)
+    });
+    let precompile = Address::with_last_byte(SHA256);
+    let absent = made.chain([ABSENT, OTHER_RECIPIENT, precompile, Address::ZERO]);
+    absent.fold(world.account(FEE_RECIPIENT, &[], 5, 0), |world, address| world.account(address, &[], 0, 0))
+}
+
+/// A state and a block to run in.
+#[derive(Clone)]
+struct Setting {
+    view: View,
+    block: TargetBlock,
+}
+
+impl Setting {
+    /// None where it asks for something that this world does not have: that is another outcome, too.
+    fn outcome(&self) -> Option<CallOutcome> {
+        self.view.call(&self.block, &call()).ok()
+    }
+
+    fn changed(&self, address: Address, change: LayerAccount, code: Option<Bytecode>) -> Self {
+        let mut layer = Layer::default();
+        layer.code.extend(code.map(|code| (code.hash_slow(), code)));
+        layer.accounts.insert(address, change);
+        Self { view: self.view.with_layer(Arc::new(layer)), block: self.block.clone() }
+    }
+
+    /// The same with an account in which there is nothing, but for its storage.
+    fn blanked(&self, address: Address) -> Self {
+        let change = LayerAccount { balance: Some(U256::ZERO), nonce: Some(0), code_hash: Some(KECCAK256_EMPTY), ..LayerAccount::default() };
+        self.changed(address, change, None)
+    }
+
+    /// The same with another value of one facet, for several values.
+    fn mutations(&self, facet: &Facet) -> Vec<Self> {
+        let old = self.view.facet(facet).unwrap().unwrap_or_default();
+        let numbers = |values: &[U256]| values.iter().copied().filter(|value| *value != old).collect::<Vec<_>>();
+        let one = U256::ONE;
+        match *facet {
+            Facet::Slot(address, slot) => numbers(&[U256::ZERO, one, U256::from(2), old + U256::from(77)])
+                .into_iter()
+                .map(|value| self.changed(address, LayerAccount { slots: [(slot, value)].into_iter().collect(), ..LayerAccount::default() }, None))
+                .collect(),
+            Facet::Balance(address) => numbers(&[U256::ZERO, old + U256::from(77)])
+                .into_iter()
+                .map(|value| self.changed(address, LayerAccount { balance: Some(value), ..LayerAccount::default() }, None))
+                .collect(),
+            Facet::Nonce(address) => numbers(&[U256::ZERO, old + one, U256::from(u64::MAX)])
+                .into_iter()
+                .map(|value| self.changed(address, LayerAccount { nonce: Some(value.to()), ..LayerAccount::default() }, None))
+                .collect(),
+            // No key and no creation can put code where a precompile is.
+            Facet::Code(address) if address == Address::with_last_byte(SHA256) => Vec::new(),
+            Facet::Code(address) => [Bytes::new(), Bytes::from_static(INIT[1]), code(&[&[0xef, 0x01, 0x00], PLAIN.as_slice()]).into()]
+                .into_iter()
+                .map(|bytes| (if bytes.is_empty() { KECCAK256_EMPTY } else { alloy::primitives::keccak256(&bytes) }, bytes))
+                .filter(|(hash, _)| U256::from_be_bytes(hash.0) != old)
+                .map(|(hash, bytes)| self.changed(address, LayerAccount { code_hash: Some(hash), ..LayerAccount::default() }, Some(Bytecode::new_raw(bytes))))
+                .collect(),
+            Facet::Env(word) => vec![self.in_another_block(word)],
+        }
+    }
+
+    fn in_another_block(&self, word: EnvWord) -> Self {
+        let mut other = self.clone();
+        let block = &mut other.block;
+        match word {
+            EnvWord::Timestamp => block.timestamp += 1,
+            EnvWord::Number => block.number += 1,
+            EnvWord::BaseFee => block.base_fee += 1,
+            EnvWord::GasLimit => block.gas_limit += 1,
+            EnvWord::Coinbase => block.fee_recipient = OTHER_RECIPIENT,
+            EnvWord::PrevRandao => block.prev_randao = B256::repeat_byte(8),
+            EnvWord::BlobBaseFee => block.excess_blob_gas += 100_000_000,
+            EnvWord::BlockHash => {
+                let head = Head { hash: B256::repeat_byte(1), parent_hash: B256::repeat_byte(2), ..head() };
+                let store = self.view.generation().known();
+                let mut fresh = Store::default();
+                fresh.extend(&store);
+                other.view = View::new(Arc::new(Generation::new(head, fresh, None)));
+            }
+        }
+        other
+    }
+}
+
+fn call() -> Call {
+    Call { gas_limit: GAS, ..Call::new(A, Bytes::new()) }
+}
+
+const ENVIRONMENT: [EnvWord; 8] = [
+    EnvWord::Timestamp,
+    EnvWord::Number,
+    EnvWord::BaseFee,
+    EnvWord::GasLimit,
+    EnvWord::Coinbase,
+    EnvWord::PrevRandao,
+    EnvWord::BlobBaseFee,
+    EnvWord::BlockHash,
+];
+
+/// Runs the programs and compares the recorded set with what the search finds.
+fn compare(world: &World) -> Result<ReadSet, TestCaseError> {
+    let base = Setting { view: world.view(), block: block() };
+    let mut reads = ReadSet::default();
+    let outcome = base.view.call_recorded(&base.block, &call(), &mut reads).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let outcome = Some(outcome);
+    prop_assert_eq!(&outcome, &base.outcome(), "recording changes nothing");
+    let all = world.0.facets().chain(ENVIRONMENT.map(Facet::Env)).collect::<Vec<_>>();
+    // Nothing outside the set matters.
+    for facet in all.iter().filter(|facet| !reads.contains(facet)) {
+        for mutation in base.mutations(facet) {
+            prop_assert_eq!(&mutation.outcome(), &outcome, "{:?} changes the outcome unseen", facet);
+        }
+    }
+    let rich = [A, B, C, DELEGATED]
+        .into_iter()
+        .fold(base.clone(), |setting, address| setting.changed(address, LayerAccount { balance: Some(U256::from(1_000)), ..LayerAccount::default() }, None));
+    // Nothing is in the set for nothing.
+    for facet in reads.iter() {
+        let differs = |setting: &Setting| {
+            let before = setting.outcome();
+            setting.mutations(facet).iter().any(|mutation| mutation.outcome() != before)
+        };
+        // One beside it may have to be another, too: who is paid only matters where there is money.
+        let found = [&base, &rich].into_iter().any(|base| {
+            let mut blank = world.0.accounts().map(|(address, _)| base.blanked(*address));
+            let mut beside = reads.iter().filter(|other| *other != facet).flat_map(|other| base.mutations(other));
+            differs(base) || blank.any(|setting| differs(&setting)) || beside.any(|setting| differs(&setting))
+        });
+        prop_assert!(found, "{:?} is in the set and never matters", facet);
+    }
+    Ok(reads)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_recorded_set_is_what_brute_force_finds(
+        first in prop::collection::vec(step(), 1..8),
+        second in prop::collection::vec(step(), 0..6),
+        third in prop::collection::vec(step(), 0..6),
+        balances in prop::array::uniform3(prop_oneof![Just(0u64), Just(3), Just(1_000)]),
+        slots in prop::array::uniform16(prop_oneof![Just(0u64), Just(1), 2u64..100]),
+    ) {
+        compare(&world(&visible([first, second, third]), balances, slots))?;
+    }
+}
+
+/// The set that a single program of `A` leaves, compared with the search; without the code of `A` itself.
+fn set_of(steps: &[Step], others: [&[Step]; 2]) -> Vec<Facet> {
+    let [second, third] = others.map(<[Step]>::to_vec);
+    let world = world(&[steps.to_vec(), second, third], [1_000, 3, 0], [5; 16]);
+    let mut facets = compare(&world).unwrap().iter().copied().filter(|facet| *facet != Facet::Code(A)).collect::<Vec<_>>();
+    facets.sort();
+    facets
+}
+
+fn sorted(mut facets: Vec<Facet>) -> Vec<Facet> {
+    facets.sort();
+    facets
+}
+
+#[test]
+fn what_is_no_facet() {
+    assert_eq!(set_of(&[Step::TransientStore(0), Step::TransientLoad(0), Step::Precompile], [&[], &[]]), vec![]);
+    assert_eq!(set_of(&[Step::Fixed(0), Step::Fixed(1), Step::Fixed(2), Step::Fixed(3), Step::Fixed(4)], [&[], &[]]), vec![]);
+}
+
+#[test]
+fn what_a_static_frame_may_not_do_reads_nothing() {
+    let forbidden = [Step::Store(0, 1), Step::Create(0, 0), Step::Create2(0, 0, 0), Step::Call(0, 3, 1), Step::Destroy(0)];
+    for step in forbidden {
+        assert_eq!(set_of(&[Step::Call(3, 0, 0)], [&[step], &[]]), vec![Facet::Code(B)], "{step:?}");
+    }
+}
+
+#[test]
+fn only_a_call_follows_a_delegation() {
+    for how in [1, 2, 3] {
+        assert_eq!(set_of(&[Step::Ask(how, 3)], [&[], &[]]), vec![Facet::Code(DELEGATED)], "{how}");
+    }
+    for how in [0, 1, 2, 3] {
+        assert_eq!(set_of(&[Step::Call(how, 2, 0)], [&[], &[]]), sorted(vec![Facet::Code(DELEGATED), Facet::Code(C)]), "{how}");
+    }
+}
+
+#[test]
+fn an_inner_revert_and_a_second_read_lose_nothing() {
+    let slot = |address, slot: u64| Facet::Slot(address, U256::from(slot));
+    let inner = [Step::Load(2), Step::Ask(0, 4), Step::Revert];
+    let expected = sorted(vec![Facet::Code(B), slot(B, 2), Facet::Balance(ABSENT)]);
+    assert_eq!(set_of(&[Step::Call(0, 0, 0)], [&inner, &[]]), expected);
+    assert_eq!(set_of(&[Step::Call(0, 0, 0), Step::Call(0, 0, 0), Step::Call(3, 0, 0)], [&inner, &[]]), expected);
+    assert_eq!(set_of(&[Step::Call(0, 0, 0), Step::Revert], [&inner, &[]]), expected);
+}
+
+#[test]
+fn a_place_that_is_taken_is_a_facet() {
+    let steps = [Step::Create2(3, 0, 0)];
+    let place = A.create2(B256::ZERO, alloy::primitives::keccak256(INIT[3]));
+    let taken = world(&[steps.to_vec(), vec![], vec![]], [0; 3], [5; 16]).account(place, &[op::STOP], 0, 1);
+    let reads = compare(&taken).unwrap();
+    assert!(reads.contains(&Facet::Code(place)) && reads.contains(&Facet::Nonce(place)), "{reads:?}");
+    // Also where the creation fails by itself.
+    let reverts = set_of(&[Step::Create2(1, 0, 0)], [&[], &[]]);
+    let place = A.create2(B256::ZERO, alloy::primitives::keccak256(INIT[1]));
+    assert_eq!(reverts, sorted(vec![Facet::Nonce(A), Facet::Code(place), Facet::Nonce(place)]));
+}
+
+#[test]
+fn who_touches_the_fee_recipient_depends_on_who_it_is() {
+    let coinbase = Facet::Env(EnvWord::Coinbase);
+    assert_eq!(set_of(&[Step::Ask(0, 6)], [&[], &[]]), sorted(vec![Facet::Balance(FEE_RECIPIENT), coinbase]));
+    // Its code is assumed away, so only another recipient can change the answer.
+    assert_eq!(set_of(&[Step::Ask(1, 6)], [&[], &[]]), vec![coinbase]);
+}

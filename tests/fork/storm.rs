@@ -1,0 +1,266 @@
+//! Everything at once: reorgs of any depth, silent rollbacks, a node that answers late, reads in flight while the head moves.
+//!
+//! ```text
+//! anvil ◀── blocks, reorgs, rollbacks (and right after each: what is true at every new head)
+//!   ▲
+//!   └── late answers ◀── HeadStream ─heads─▶ Fork ◀── reads that began at heads which are gone by now
+//! ```
+
+use crate::{
+    chain::{Chain, connect},
+    model::setting,
+    trouble::read_body,
+    world::{Players, Random},
+};
+use alloy::{
+    eips::BlockId,
+    network::AnyNetwork,
+    primitives::{Address, B256, U256},
+    providers::DynProvider,
+};
+use eyre::{Result, WrapErr, ensure, eyre};
+use harrier::{
+    chain::{Head, HeadEvent, HeadStream, Node},
+    config::{Environment, NodeConfig, Roll, UrlRef},
+    fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, View},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// Passes requests to a node at once, and answers after up to so many milliseconds, each time others.
+async fn late(node: String, most_ms: Arc<AtomicU64>) -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        let mut random = Random(9);
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pass(client, node.clone(), most_ms.clone(), Random(random.below(u64::from(u32::MAX)))));
+        }
+    });
+    Ok(url)
+}
+
+async fn pass(mut client: TcpStream, node: String, most_ms: Arc<AtomicU64>, mut random: Random) -> Result<()> {
+    let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
+    while let Some(body) = read_body(&mut client).await? {
+        node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await?;
+        node.write_all(&body).await?;
+        let Some(answer) = read_body(&mut node).await? else { return Ok(()) };
+        tokio::time::sleep(Duration::from_millis(random.below(1 + most_ms.load(Ordering::Relaxed)))).await;
+        client.write_all(format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len()).as_bytes()).await?;
+        client.write_all(&answer).await?;
+    }
+    Ok(())
+}
+
+/// A read that began at a view, and what came of it.
+struct InFlight {
+    facet: Facet,
+    head: B256,
+    answer: JoinHandle<Result<Option<U256>, ForkError>>,
+}
+
+fn begin(view: View, facet: Facet) -> InFlight {
+    let head = view.head().hash;
+    InFlight { facet, head, answer: tokio::task::spawn_blocking(move || view.facet(&facet)) }
+}
+
+/// What happens to the chain, and what is true at each of its heads.
+struct Weather {
+    chain: Chain,
+    players: Players,
+    /// Facets that are read; those that nothing watches too.
+    facets: Vec<Facet>,
+    truth: HashMap<B256, HashMap<Facet, U256>>,
+    /// No event goes below.
+    ground: u64,
+    snapshot: Option<String>,
+}
+
+impl Weather {
+    /// Reads the truth at the newest head and at those below it that are new.
+    async fn observe(&mut self) -> Result<()> {
+        let mut head = self.chain.head().await?;
+        while !self.truth.contains_key(&head.hash) {
+            let values = self.chain.fresh_all(self.facets.iter().copied(), head.hash).await?;
+            self.truth.insert(head.hash, values);
+            if head.number <= self.ground {
+                break;
+            }
+            head = self.chain.head_at(BlockId::from(head.parent_hash)).await?;
+        }
+        Ok(())
+    }
+
+    async fn blocks(&mut self, random: &mut Random, count: u64) -> Result<()> {
+        for _ in 0..count {
+            self.players.block(&self.chain, random, &mut Vec::new()).await?;
+            self.observe().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was signed for blocks that are gone.
+    async fn afterwards(&mut self) -> Result<()> {
+        let _: serde_json::Value = self.chain.request("anvil_dropAllTransactions", ()).await?;
+        self.chain.forget_nonces().await?;
+        self.observe().await
+    }
+
+    async fn strike(&mut self, random: &mut Random) -> Result<&'static str> {
+        let room = self.chain.head().await?.number - self.ground;
+        let depth = 1 + random.below(room.clamp(1, 64));
+        let what = match random.below(10) {
+            0 | 1 if room > 0 => {
+                let _: serde_json::Value = self.chain.request("anvil_reorg", (depth, Vec::<u8>::new())).await?;
+                "reorg"
+            }
+            2 if room > 0 => {
+                let _: serde_json::Value = self.chain.request("anvil_rollback", (depth.min(room),)).await?;
+                "rollback"
+            }
+            3 => {
+                self.snapshot = Some(self.chain.request("evm_snapshot", ()).await?);
+                "snapshot"
+            }
+            4 if self.snapshot.is_some() => {
+                let _: serde_json::Value = self.chain.request("evm_revert", (self.snapshot.take(),)).await?;
+                "revert"
+            }
+            _ => {
+                let count = 1 + random.below(3);
+                self.blocks(random, count).await?;
+                return Ok("blocks");
+            }
+        };
+        self.afterwards().await?;
+        // A branch of its own, or the same height as before with other blocks.
+        let count = random.below(4);
+        self.blocks(random, count).await?;
+        Ok(what)
+    }
+}
+
+/// Moves the fork as the events say until it is at this head. A roll may fail: the node answers late, or the head is gone.
+async fn follow(fork: &Fork, heads: &mut HeadStream, until: &Head, random: &mut Random) -> Result<u64> {
+    let mut deepest = 0;
+    while fork.head().hash != until.hash {
+        let event =
+            tokio::time::timeout(Duration::from_secs(20), heads.next()).await.wrap_err("no event brings the head")?.ok_or_else(|| eyre!("heads end"))??;
+        let mut steps = match &event {
+            HeadEvent::New { head, .. } | HeadEvent::Reset { head } => vec![head.clone()],
+            HeadEvent::Reorg { common_ancestor, added, dropped } => {
+                deepest = deepest.max(u64::try_from(dropped.len())?);
+                if added.is_empty() { vec![common_ancestor.clone()] } else { added.clone() }
+            }
+        };
+        if random.below(5) == 0 {
+            steps.drain(..steps.len() - 1);
+        }
+        for head in steps {
+            if let Err(error) = fork.roll(&head).await {
+                ensure!(matches!(error, ForkError::Node { .. }), "{error}");
+            }
+        }
+    }
+    Ok(deepest)
+}
+
+fn delayed(url: &str, chain_id: u64) -> Result<(DynProvider<AnyNetwork>, NodeConfig, u64)> {
+    let http = Some(UrlRef::plain(url.parse()?));
+    Ok((connect(url)?, NodeConfig { http, ws: None, timeout_ms: 2_000, max_batch: 100, max_log_range: 100, poll_ms: 10, roll: Roll::Auto }, chain_id))
+}
+
+async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
+    let _ = tracing_subscriber::fmt().with_env_filter("harrier::fork=warn").with_test_writer().try_init();
+    let chain = Chain::start().await?;
+    let mut random = Random(seed);
+    let players = Players::deploy(&chain).await?;
+    let mut facets = players.watched.iter().copied().collect::<Vec<_>>();
+    facets.sort_unstable();
+    facets.extend((100..110).map(|slot| Facet::Slot(Address::repeat_byte(0x40), U256::from(slot))));
+    let ground = chain.mine(12).await?.number;
+    let most_ms = Arc::new(AtomicU64::new(0));
+    let (provider, config, id) = delayed(&late(chain.anvil.endpoint(), most_ms.clone()).await?, crate::chain::CHAIN_ID)?;
+    let mut weather = Weather { chain, players, facets, truth: HashMap::new(), ground, snapshot: None };
+    weather.observe().await?;
+    weather.blocks(&mut random, 70).await?;
+    let node = Arc::new(Node::connect(&config, id, &Environment::default()).await?);
+    let mut heads = HeadStream::start(node);
+    let fork = Fork::start(&provider, weather.chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
+    fork.probe().await;
+    fork.prefetch(&weather.players.watched).await?;
+    let (mut in_flight, mut read, mut compared, mut deepest, mut seen) = (Vec::new(), 0, 0, 0, HashMap::<_, u64>::new());
+    for round in 0..rounds {
+        let context = || format!("seed {seed}, round {round}, {roll}");
+        most_ms.store(random.below(40), Ordering::Relaxed);
+        for _ in 0..4 {
+            in_flight.push(begin(fork.view(), *random.of(&weather.facets)));
+        }
+        let what = weather.strike(&mut random).await.wrap_err_with(context)?;
+        *seen.entry(what).or_default() += 1;
+        // Some begin while the fork is on its way.
+        in_flight.push(begin(fork.view(), *random.of(&weather.facets)));
+        let head = weather.chain.head().await?;
+        deepest = deepest.max(follow(&fork, &mut heads, &head, &mut random).await.wrap_err_with(|| format!("{what}, {}", context()))?);
+        let view = fork.view();
+        let (known, truth) = (view.generation().known(), &weather.truth[&head.hash]);
+        for facet in known.facets() {
+            let fresh = truth.get(&facet);
+            ensure!(
+                fresh.is_none() || known.value(&facet) == fresh.copied(),
+                "{what}: {facet:?} is {fresh:?}, known as {:?}; {}",
+                known.value(&facet),
+                context()
+            );
+            compared += u64::from(fresh.is_some());
+        }
+        if random.below(8) == 0 {
+            let mut live = ReadSet::default();
+            weather.facets.iter().filter(|_| random.below(3) > 0).for_each(|facet| live.insert(*facet));
+            fork.retain(0, |facet| live.contains(facet)).await;
+        }
+        if random.below(4) == 0 {
+            // A read that fails was of a head that is gone; what was prefetched is what is known.
+            let _gone = fork.prefetch(&weather.players.watched).await;
+        }
+        let (done, waiting): (Vec<_>, Vec<_>) = in_flight.into_iter().partition(|read| read.answer.is_finished() || round + 1 == rounds);
+        in_flight = waiting;
+        for InFlight { facet, head, answer } in done {
+            // A node may have forgotten a head that is gone. It does not answer with another one's value.
+            if let Ok(value) = answer.await? {
+                ensure!(weather.truth[&head].get(&facet).copied() == value, "{facet:?} was read as {value:?} at {head}; {}", context());
+                read += 1;
+            }
+        }
+    }
+    println!("seed {seed}, {roll}: {seen:?}, deepest {deepest}, {read} reads in flight, {compared} values compared, {:?}", fork.ways());
+    ensure!(read > rounds && compared > rounds * 100, "too little was seen");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stale_value_survives_by_trace() -> Result<()> {
+    storm(setting("HARRIER_MODEL_SEED", 5), setting("HARRIER_STORM_ROUNDS", 60), Roll::Trace).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stale_value_survives_by_replay() -> Result<()> {
+    storm(setting("HARRIER_MODEL_SEED", 6), setting("HARRIER_STORM_ROUNDS", 60), Roll::Replay).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_stale_value_survives_by_all_of_them() -> Result<()> {
+    storm(setting("HARRIER_MODEL_SEED", 7), setting("HARRIER_STORM_ROUNDS", 60), Roll::Auto).await
+}

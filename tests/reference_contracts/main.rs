@@ -1,0 +1,14 @@
+//! The reference contracts of f(x) and Curve against what the deployed contracts did: `tests/vectors/fx.json` and `curve.json`.
+//!
+//! ```text
+//! artifacts ──deploy──▶ world ──clone, put the case's `before` in place──▶ call ──▶ returns, balances, storage, events
+//! ```
+#![allow(clippy::panic, reason = "a case that fails says so")]
+
+mod curve;
+mod curve_world;
+mod evm;
+mod fx;
+mod fx_locks;
+mod fx_storage;
+mod fx_world;
