@@ -48,7 +48,7 @@ pub fn mul_div_up(x: U256, y: U256, d: U256) -> Result<U256, FxRevert> {
 }
 
 /// An amount that storage keeps in 128 bits.
-pub fn fits_128(x: U256) -> Result<U256, FxRevert> {
+pub const fn fits_128(x: U256) -> Result<U256, FxRevert> {
     if x.bit_len() <= 128 { Ok(x) } else { Err(FxRevert::Overflow) }
 }
 

@@ -110,12 +110,10 @@ pub fn tick_at_ratio(ratio: U256) -> Result<(i16, U256), FxRevert> {
 /// [`FxRevert::DivisionByZero`] without collateral, [`FxRevert::Empty`] when no tick is high or low enough.
 pub fn tick_of_shares(coll_shares: U256, debt_shares: U256) -> Result<i16, FxRevert> {
     let ratio = mul_div_down(debt_shares, Q96, coll_shares)?;
-    let (tick, _) = tick_at_ratio(ratio)?;
-    // The number that stands for no tick has no ratio; the next one's is the smallest.
-    if tick != NO_TICK && ratio_at_tick(tick)? >= ratio {
-        return Ok(tick);
-    }
-    tick.checked_add(1).ok_or(FxRevert::Empty)
+    let (found, _) = tick_at_ratio(ratio)?;
+    // The number that stands for no tick has no ratio: the search may end there, and goes on from the tick above.
+    let tick = found.max(NO_TICK.saturating_add(1));
+    if ratio_at_tick(tick)? < ratio { tick.checked_add(1).ok_or(FxRevert::Empty) } else { Ok(tick) }
 }
 
 #[cfg(test)]
@@ -133,6 +131,7 @@ mod tests {
         assert_eq!(tick_at_ratio(MAX_RATIO).unwrap().0, i16::MAX);
         assert_eq!(tick_of_shares(U256::ONE, MAX_RATIO >> 96).unwrap(), i16::MAX);
         assert_eq!(tick_of_shares(U256::ONE, (MAX_RATIO >> 96) + U256::ONE), Err(FxRevert::Empty));
+        assert_eq!(tick_of_shares(Q96, MIN_RATIO + U256::ONE).unwrap(), i16::MIN + 2);
         assert_eq!(tick_of_shares(U256::ZERO, U256::ONE), Err(FxRevert::DivisionByZero));
     }
 
