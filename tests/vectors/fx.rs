@@ -33,8 +33,7 @@ pub(crate) fn call(case: &CallCase) -> Outcome {
     if refused.and_then(|data| selector(data)).is_some_and(|selector| OUTSIDE.contains(&selector)) {
         return Ok(());
     }
-    let before = case.before.pool(case.result.after.as_ref())?;
-    let mut pool = before.clone();
+    let mut pool = case.before.pool(case.result.after.as_ref())?;
     match run(case, &mut pool) {
         Ok(done) => {
             equal("accepted", &true, &case.result.ok)?;
