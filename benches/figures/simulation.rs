@@ -135,7 +135,7 @@ async fn filled(scene: &Scene, tools: &Tools<'_>, slots: usize) -> eyre::Result<
     let url = devnet.node().url();
     let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased();
     let head = devnet.head();
-    let parent = scene.node().head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
+    let parent = scene.node()?.head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
     let fork = Fork::start(&provider, parent, ForkOptions::default())?;
     let view = scene.with_executor(fork.view());
     // Whatever comes of it there: it makes known what it reads.
