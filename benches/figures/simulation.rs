@@ -212,24 +212,42 @@ pub(crate) struct TwoThreads<'a> {
     pub(crate) stores: &'a Stores,
 }
 
-/// Runs a second, counted on so many threads at once, each of which makes what it runs.
-fn throughput<R: FnMut() -> eyre::Result<()>>(threads: usize, make: impl Fn() -> R + Sync) -> eyre::Result<f64> {
+/// What threads did in a turn.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// Runs a second.
+    throughput: f64,
+    /// Seconds on a core that a run took; none where the system does not tell.
+    on_core: Option<f64>,
+}
+
+/// Runs a turn, counted on so many threads at once, each of which makes what it runs.
+fn turn<R: FnMut() -> eyre::Result<()>>(threads: usize, make: impl Fn() -> R + Sync) -> eyre::Result<Turn> {
     let begin = Instant::now();
-    let counts = std::thread::scope(|scope| {
+    let all = std::thread::scope(|scope| {
         let running = (0..threads).map(|_| {
-            scope.spawn(|| -> eyre::Result<u32> {
-                let (mut run, mut count) = (make(), 0);
+            scope.spawn(|| -> eyre::Result<(u32, Option<f64>)> {
+                let (mut run, mut count, before) = (make(), 0, seconds_on_core());
                 while begin.elapsed() < TURN {
                     run()?;
                     count += 1;
                 }
-                Ok(count)
+                Ok((count, seconds_on_core().zip(before).map(|(after, before)| after - before)))
             })
         });
         let running = running.collect::<Vec<_>>();
-        running.into_iter().map(|thread| thread.join().map_err(|_| eyre::eyre!("a thread panicked"))?).collect::<eyre::Result<Vec<u32>>>()
+        running.into_iter().map(|thread| thread.join().map_err(|_| eyre::eyre!("a thread panicked"))?).collect::<eyre::Result<Vec<_>>>()
     })?;
-    Ok(f64::from(counts.iter().sum::<u32>()) / begin.elapsed().as_secs_f64())
+    let runs = f64::from(all.iter().map(|(count, _)| count).sum::<u32>());
+    let on_core = all.iter().map(|(_, seconds)| *seconds).sum::<Option<f64>>().map(|seconds| seconds / runs);
+    Ok(Turn { throughput: runs / begin.elapsed().as_secs_f64(), on_core })
+}
+
+/// How long this thread has been on a core, by Linux's own account.
+fn seconds_on_core() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: u32 = 1_000_000_000;
+    Some(text.split(' ').next()?.parse::<f64>().ok()? / f64::from(nanoseconds))
 }
 
 /// Arithmetic that shares nothing: what two threads of this machine can do at all while others use it, too.
@@ -249,31 +267,38 @@ impl Figure for TwoThreads<'_> {
     }
 
     fn measure(&mut self) -> eyre::Result<Measured> {
-        let (mut ones, mut twos, mut spin_ones, mut spin_twos) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut turns = [(1, Vec::new(), Vec::new()), (2, Vec::new(), Vec::new())];
         let simulate = || || self.tools.ours_on(&self.stores.empty);
-        throughput(2, simulate)?;
-        for turn in 0..TURNS {
-            let first = if turn % 2 == 0 { 1 } else { 2 };
-            for threads in [first, 3 - first] {
-                let (simulations, spins) = (throughput(threads, simulate)?, throughput(threads, spin)?);
-                if threads == 1 {
-                    ones.push(simulations);
-                    spin_ones.push(spins);
-                } else {
-                    twos.push(simulations);
-                    spin_twos.push(spins);
-                }
+        turn(2, simulate)?;
+        for number in 0..TURNS {
+            for (threads, simulations, spins) in &mut turns {
+                simulations.push(turn(*threads, simulate)?);
+                spins.push(turn(*threads, spin)?.throughput);
+            }
+            if number % 2 == 0 {
+                turns.reverse();
             }
         }
+        turns.sort_by_key(|(threads, ..)| *threads);
         let middle = |mut all: Vec<f64>| {
             all.sort_by(f64::total_cmp);
             all.get(all.len() / 2).copied().unwrap_or_default()
         };
-        let (one, two) = (middle(ones), middle(twos));
-        let machine = middle(spin_twos) / middle(spin_ones);
-        // What there is to be had: below 2, others use the machine as well.
-        let machine = Absolute { name: "machine_two_threads".to_owned(), value: machine, unit: "ratio of throughputs", better: Better::Higher };
-        let a_second = |name: &str, value| Absolute { name: name.to_owned(), value, unit: "simulations/s", better: Better::Higher };
-        Ok(Measured { value: two / one, beside: vec![a_second("one_thread", one), a_second("two_threads", two), machine] })
+        let [one, two] = turns.map(|(_, simulations, spins)| {
+            let on_core = simulations.iter().filter_map(|turn| turn.on_core).collect();
+            (middle(simulations.iter().map(|turn| turn.throughput).collect()), middle(on_core), middle(spins))
+        });
+        let absolute = |name: &str, value, unit, better| Absolute { name: name.to_owned(), value, unit, better };
+        let mut beside = vec![
+            absolute("one_thread", one.0, "simulations/s", Better::Higher),
+            absolute("two_threads", two.0, "simulations/s", Better::Higher),
+            // What there is to be had: below 2, others use the machine as well.
+            absolute("machine_two_threads", two.2 / one.2, "ratio of throughputs", Better::Higher),
+        ];
+        if two.1 > 0.0 {
+            // By the time on a core a simulation takes, whoever else waits for the cores: what the two threads cost each other.
+            beside.push(absolute("two_threads_on_core", 2.0 * one.1 / two.1, "times one thread", Better::Higher));
+        }
+        Ok(Measured { value: two.0 / one.0, beside })
     }
 }
