@@ -285,10 +285,10 @@ async fn a_bundle_lands_again_with_the_same_block_of_another_branch() {
 
 /// Moves a session to each of these blocks, or right to the newest.
 async fn follow(session: &mut Session, from: u64, stepwise: bool) {
-    let newest = session.node().latest().await.unwrap();
+    let newest = session.node().unwrap().latest().await.unwrap();
     let first = if stepwise { from } else { newest.number };
     for number in first..=newest.number {
-        let head = session.node().head_by_number(number).await.unwrap().unwrap();
+        let head = session.node().unwrap().head_by_number(number).await.unwrap().unwrap();
         if head.parent_hash == session.head().hash {
             session.advance(&head).await.unwrap();
         } else {

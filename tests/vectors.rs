@@ -7,8 +7,18 @@
 
 #[path = "vectors/flux.rs"]
 mod flux;
+#[path = "vectors/fx.rs"]
+mod fx;
+#[path = "vectors/fx_cases.rs"]
+mod fx_cases;
+#[path = "vectors/fx_positions.rs"]
+mod fx_positions;
+#[path = "vectors/fx_sizing.rs"]
+mod fx_sizing;
 #[path = "vectors/fx_storage.rs"]
 mod fx_storage;
+#[path = "vectors/fx_tick.rs"]
+mod fx_tick;
 #[path = "vectors/harness.rs"]
 mod harness;
 #[path = "vectors/moolah.rs"]
@@ -44,6 +54,15 @@ vectors! {
     fx_storage_long = "fx" / "storage/slots" => fx_storage::pool_slot;
     fx_storage_short = "fx" / "storageShort/slots" => fx_storage::pool_slot;
     fx_storage_managers = "fx" / "storageManagers" => fx_storage::manager_slot;
+    fx_calls = "fx" / "cases" => fx::call;
+    fx_transaction_lock = "fx" / "transactionLock" => fx::transaction_lock;
+    fx_ratio_at_tick = "fx" / "tickMath/ratioAtTick" => fx_tick::ratio_at_tick;
+    fx_tick_at_ratio = "fx" / "tickMath/tickAtRatio" => fx_tick::tick_at_ratio;
+    fx_tick_for_shares = "fx" / "tickMath/tickForShares" => fx_tick::tick_for_shares;
+    fx_bitmap = "fx" / "tickMath/bitmap" => fx_tick::bitmap;
+    fx_sizing_scan = "fx" / "sizingScan" => fx_sizing::scan;
+    fx_sizing_scan_underwater = "fx" / "sizingScanUnderwater" => fx_sizing::scan;
+    fx_positions = "fx" / "storage" => fx_positions::positions;
     moolah_market_id = "moolah" / "market_id" => moolah::market_id;
     moolah_event_replay = "moolah" / "event_replay" => moolah_replay::event_replay;
     moolah_liquidation = "moolah" / "liquidation" => moolah::liquidation;

@@ -7,7 +7,8 @@
 //! What is compared takes turns in one process, so that whatever else the machine does falls on all of it; medians are compared. The
 //! absolute times stand beside each ratio. Names as arguments choose figures: `cargo bench -- warm_head`.
 #![allow(clippy::print_stdout, reason = "a report on the terminal")]
-#![allow(clippy::float_arithmetic, reason = "ratios and times in a report")]
+#![allow(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "ratios and times in a report")]
+#![allow(clippy::indexing_slicing, reason = "a measurement that fails says so")]
 
 mod figure;
 mod others;

@@ -103,8 +103,8 @@ impl Scene {
     }
 
     /// The searcher's connection to it.
-    pub(crate) fn node(&self) -> &Node {
-        self.searcher.session().node()
+    pub(crate) fn node(&self) -> eyre::Result<&Node> {
+        Ok(self.searcher.session().node()?)
     }
 
     /// A view of another fork with the executor in it.

@@ -135,7 +135,7 @@ async fn filled(scene: &Scene, tools: &Tools<'_>, slots: usize) -> eyre::Result<
     let url = devnet.node().url();
     let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(url.parse()?).erased();
     let head = devnet.head();
-    let parent = scene.node().head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
+    let parent = scene.node()?.head_by_hash(head.parent_hash).await?.ok_or_eyre("the head has no parent")?;
     let fork = Fork::start(&provider, parent, ForkOptions::default())?;
     let view = scene.with_executor(fork.view());
     // Whatever comes of it there: it makes known what it reads.
@@ -212,25 +212,34 @@ pub(crate) struct TwoThreads<'a> {
     pub(crate) stores: &'a Stores,
 }
 
-impl TwoThreads<'_> {
-    /// Simulations a second.
-    fn throughput(&self, threads: usize) -> eyre::Result<f64> {
-        let begin = Instant::now();
-        let counts = std::thread::scope(|scope| {
-            let running = (0..threads).map(|_| {
-                scope.spawn(|| -> eyre::Result<u32> {
-                    let mut count = 0;
-                    while begin.elapsed() < TURN {
-                        self.tools.ours_on(&self.stores.empty)?;
-                        count += 1;
-                    }
-                    Ok(count)
-                })
-            });
-            let running = running.collect::<Vec<_>>();
-            running.into_iter().map(|thread| thread.join().map_err(|_| eyre::eyre!("a thread panicked"))?).collect::<eyre::Result<Vec<u32>>>()
-        })?;
-        Ok(f64::from(counts.iter().sum::<u32>()) / begin.elapsed().as_secs_f64())
+/// Runs a second, counted on so many threads at once, each of which makes what it runs.
+fn throughput<R: FnMut() -> eyre::Result<()>>(threads: usize, make: impl Fn() -> R + Sync) -> eyre::Result<f64> {
+    let begin = Instant::now();
+    let counts = std::thread::scope(|scope| {
+        let running = (0..threads).map(|_| {
+            scope.spawn(|| -> eyre::Result<u32> {
+                let (mut run, mut count) = (make(), 0);
+                while begin.elapsed() < TURN {
+                    run()?;
+                    count += 1;
+                }
+                Ok(count)
+            })
+        });
+        let running = running.collect::<Vec<_>>();
+        running.into_iter().map(|thread| thread.join().map_err(|_| eyre::eyre!("a thread panicked"))?).collect::<eyre::Result<Vec<u32>>>()
+    })?;
+    Ok(f64::from(counts.iter().sum::<u32>()) / begin.elapsed().as_secs_f64())
+}
+
+/// Arithmetic that shares nothing: what two threads of this machine can do at all while others use it, too.
+fn spin() -> impl FnMut() -> eyre::Result<()> {
+    let mut state = 1_u64;
+    move || {
+        for _ in 0..50_000 {
+            state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        }
+        Ok(())
     }
 }
 
@@ -240,13 +249,20 @@ impl Figure for TwoThreads<'_> {
     }
 
     fn measure(&mut self) -> eyre::Result<Measured> {
-        let (mut ones, mut twos) = (Vec::new(), Vec::new());
-        self.throughput(2)?;
+        let (mut ones, mut twos, mut spin_ones, mut spin_twos) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let simulate = || || self.tools.ours_on(&self.stores.empty);
+        throughput(2, simulate)?;
         for turn in 0..TURNS {
             let first = if turn % 2 == 0 { 1 } else { 2 };
             for threads in [first, 3 - first] {
-                let each = self.throughput(threads)?;
-                if threads == 1 { ones.push(each) } else { twos.push(each) }
+                let (simulations, spins) = (throughput(threads, simulate)?, throughput(threads, spin)?);
+                if threads == 1 {
+                    ones.push(simulations);
+                    spin_ones.push(spins);
+                } else {
+                    twos.push(simulations);
+                    spin_twos.push(spins);
+                }
             }
         }
         let middle = |mut all: Vec<f64>| {
@@ -254,7 +270,10 @@ impl Figure for TwoThreads<'_> {
             all.get(all.len() / 2).copied().unwrap_or_default()
         };
         let (one, two) = (middle(ones), middle(twos));
+        let machine = middle(spin_twos) / middle(spin_ones);
+        // What there is to be had: below 2, others use the machine as well.
+        let machine = Absolute { name: "machine_two_threads".to_owned(), value: machine, unit: "ratio of throughputs", better: Better::Higher };
         let a_second = |name: &str, value| Absolute { name: name.to_owned(), value, unit: "simulations/s", better: Better::Higher };
-        Ok(Measured { value: two / one, beside: vec![a_second("one_thread", one), a_second("two_threads", two)] })
+        Ok(Measured { value: two / one, beside: vec![a_second("one_thread", one), a_second("two_threads", two), machine] })
     }
 }

@@ -27,6 +27,7 @@ use harrier::{
     drivers::{
         assemble,
         session::{Executing, Session},
+        source::Source,
         start::{connect, policy},
     },
     engine::{Cancel, Outcome, Sender},
@@ -202,14 +203,14 @@ impl<'a> WarmHead<'a> {
 async fn session(config: &Arc<Config>, node: &Arc<Node>, head: Head, checkpoints: &Arc<Ledger>) -> eyre::Result<Session> {
     let executing = Executing::Injected(assemble::injected(config, &assemble::protocols(config)));
     let policy = policy(config, KillSwitch::default())?;
-    Ok(Session::start(Arc::clone(config), Arc::clone(node), head, executing, policy, Arc::<Ledger>::clone(checkpoints), &Quiet).await?)
+    Ok(Session::start(Arc::clone(config), Source::Node(Arc::clone(node)), head, executing, policy, Arc::<Ledger>::clone(checkpoints), &Quiet).await?)
 }
 
 async fn run(session: &Session, config: &Config) -> eyre::Result<Outcome> {
     let operators = assemble::injected(config, session.protocols()).operators;
     let senders = operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect();
     let trigger = Trigger::Head { hash: session.head().hash, number: session.head().number };
-    Ok(session.run(trigger, Vec::new(), senders, BTreeSet::new(), Cancel::default()).await??)
+    Ok(session.run(trigger, Vec::new(), None, senders, BTreeSet::new(), Cancel::default()).await??)
 }
 
 fn candidate(session: &Session, outcome: &Outcome) -> eyre::Result<()> {

@@ -1,5 +1,6 @@
 //! The fork against a real node.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::print_stdout, reason = "a random run says its seed and what it saw")]
 
 mod ahead;
 mod chain;

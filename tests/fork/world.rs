@@ -58,7 +58,7 @@ pub(crate) struct Players {
     pub(crate) watched: ReadSet,
 }
 
-fn heir(place: u8) -> Address {
+const fn heir(place: u8) -> Address {
     Address::repeat_byte(0x70 + place)
 }
 

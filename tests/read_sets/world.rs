@@ -101,6 +101,7 @@ pub(crate) struct Read {
 }
 
 impl Value {
+    #[allow(clippy::needless_pass_by_value, reason = "a call is made to be encoded here")]
     fn new(name: &'static str, to: Address, call: impl SolCall) -> Self {
         Self { name, call: Call::new(to, call.abi_encode().into()) }
     }
@@ -343,7 +344,7 @@ impl World {
 
     /// Rolls the fork to the devnet's head.
     pub(crate) async fn follow(&self) -> StateDiff {
-        self.fork.roll(&self.devnet.head()).await.unwrap().1
+        self.fork.roll(&self.devnet.head()).await.unwrap().diff
     }
 }
 

@@ -3,12 +3,14 @@
 //! ```text
 //! artifacts ──deploy──▶ world ──clone, put the case's `before` in place──▶ call ──▶ returns, balances, storage, events
 //! ```
-#![allow(clippy::panic, reason = "a case that fails says so")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
 mod curve;
+mod curve_behaviour;
 mod curve_world;
 mod evm;
 mod fx;
+mod fx_interface;
 mod fx_locks;
 mod fx_storage;
 mod fx_world;

@@ -1,13 +1,13 @@
 //! Real blocks of Ethereum mainnet executed again, against their headers, their receipts and an independent run of plain revm.
 //!
 //! The data is found by `HARRIER_REAL_DATA`; without it the tests say so and pass, unless `HARRIER_REQUIRE_REAL_DATA=1`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what it expects")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "counts and what is left out are said")]
 
 mod blocks;
 mod feeds;
 mod plain;
 mod quotes;
-mod speed;
 
 use harrier::drivers::recorded::{Recorded, RecordedBlock};
 use serde_json::Value;

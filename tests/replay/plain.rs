@@ -99,7 +99,7 @@ fn wide(value: &Value) -> u128 {
     word(value).to()
 }
 
-fn spec(number: u64, timestamp: u64) -> SpecId {
+const fn spec(number: u64, timestamp: u64) -> SpecId {
     match (number, timestamp) {
         (_, 1_746_612_311..) => SpecId::PRAGUE,
         (_, 1_710_338_135..) => SpecId::CANCUN,

@@ -11,7 +11,8 @@ use std::{
 /// What a case that failed says.
 pub(crate) type Outcome = Result<(), String>;
 
-/// Runs every case of one category of one file; panics with all failures, or when there is nothing to run where there must be.
+/// Runs every case of one category of one file; panics with all failures, or when there is nothing to run where there must be. A category
+/// inside another is named by its path, and an object is one case.
 pub(crate) fn run<C: DeserializeOwned>(file: &str, category: &str, case: fn(&C) -> Outcome) {
     let (folder, is_fixed) = folder();
     let Some(cases) = cases(&folder, file, category) else {
@@ -62,6 +63,7 @@ fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
     let mut root: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     match root.pointer_mut(&format!("/{category}"))?.take() {
         Value::Array(cases) => Some(cases),
+        case @ Value::Object(_) => Some(vec![case]),
         other => panic!("{}: {category} is no list of cases: {other}", path.display()),
     }
 }

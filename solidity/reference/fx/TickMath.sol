@@ -68,8 +68,8 @@ function ratioAt(int256 tick) pure returns (uint256) {
     return (value >> 32) + (value & 0xffffffff == 0 ? 0 : 1);
 }
 
-/// The tick of a ratio, and the ratio of that tick: about the last tick whose ratio is no larger. Reverts without data
-/// when the ratio is outside the range of ticks.
+/// The tick of a ratio, about the last one whose ratio is no larger, and that tick's ratio as far as the division left it:
+/// a unit or so off `ratioAt`. Reverts without data when the ratio is outside the range of ticks.
 function tickAt(uint256 ratio) pure returns (int256 tick, uint256 perfect) {
     if (ratio < MIN_RATIO || ratio > MAX_RATIO) _stop();
     bool isBelowOne = ratio < ONE_X96;
@@ -83,16 +83,15 @@ function tickAt(uint256 ratio) pure returns (int256 tick, uint256 perfect) {
         }
     }
     tick = isBelowOne ? -int256(bits) - 1 : int256(bits);
-    // The smallest ratio falls one below the first tick, whose factor is the last one squared.
-    perfect = tick < MIN_TICK ? (downFactor(14) ** 2 >> 128) >> 32 : ratioAt(tick);
+    perfect = isBelowOne ? ratio * value / upPower(0) : ratio * POWER_SCALE / value;
 }
 
 /// The tick that holds these shares: the first whose ratio is at least theirs. Division by zero without collateral.
 function tickOf(uint256 collShares, uint256 debtShares) pure returns (int256 tick) {
     uint256 ratio = debtShares * ONE_X96 / collShares;
-    uint256 perfect;
-    (tick, perfect) = tickAt(ratio);
-    if (perfect < ratio) ++tick;
+    (tick,) = tickAt(ratio);
+    // The smallest ratio of all is given one tick too low, where the table ends.
+    if (tick < MIN_TICK || ratioAt(tick) < ratio) ++tick;
 }
 
 /// Reverts without data.
