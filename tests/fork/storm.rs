@@ -52,6 +52,9 @@ pub(crate) async fn late(node: Arc<RwLock<String>>, most_ms: Arc<AtomicU64>) -> 
 
 async fn pass(mut client: TcpStream, node: String, most_ms: Arc<AtomicU64>, mut random: Random) -> Result<()> {
     let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
+    // Head and body are two writes, which must not wait for each other.
+    node.set_nodelay(true)?;
+    client.set_nodelay(true)?;
     while let Some(body) = read_body(&mut client).await? {
         node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await?;
         node.write_all(&body).await?;
