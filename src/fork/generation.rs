@@ -56,7 +56,7 @@ impl Generation {
     }
 
     /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
-    /// that is not stored is empty (and counted as a miss), a slot that is not stored is an error.
+    /// that is not stored is empty (and counted as a miss), a slot that is not stored of an account with code is an error.
     pub(super) fn recorded(head: Head, store: Store) -> Self {
         Self { unlisted_is_absent: true, ..Self::new(head, store, None) }
     }
@@ -251,6 +251,10 @@ impl Generation {
 
     #[cold]
     fn miss_slot(&self, address: Address, slot: U256, offline: bool) -> Result<U256, ForkError> {
+        // Without code there are no slots, and the record of a block that creates the account need not name them.
+        if self.unlisted_is_absent && self.store.account(&address).is_none_or(AccountInfo::is_empty_code_hash) {
+            return Ok(U256::ZERO);
+        }
         let value = self.backend_for(offline, || format!("slot {slot} of {address}"))?.slot(address, slot)?;
         self.learn_slot(address, slot, value);
         Ok(value)

@@ -126,6 +126,9 @@ impl Fork {
     async fn prefetch_request(&self, request: &Value, from: Address, to: Option<Address>) -> Result<(), ForkError> {
         let view = self.view();
         let generation = view.generation();
+        if !generation.has_node() {
+            return Ok(());
+        }
         let head = generation.head();
         let mut own = ReadSet::default();
         own.insert(Facet::Balance(from));
