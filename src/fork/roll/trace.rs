@@ -72,13 +72,12 @@ impl Roller for Traced {
             unknowable.dedup();
             let samples = samples(known, &changes, head);
             settle(NAME, &self.questions, known, &mut changes, (&unknowable, &samples), head).await?;
-            // Of the transactions that may have cleared a delegation, the last one did if it is not what it was.
-            for Doubt { tx, address, before } in doubts.iter().rev() {
+            // The last transaction that may have cleared a delegation did if it is not what it was.
+            for Doubt { tx, address, before } in &doubts {
                 let facet = Facet::Code(*address);
                 let now = changes.values.iter().find(|value| value.facet == facet).map(|value| value.new);
                 if let (Some(now), Some(tx)) = (now, changes.txs.get_mut(*tx))
                     && now != U256::from_be_bytes(before.0)
-                    && !tx.facets.contains(&facet)
                 {
                     tx.facets.push(facet);
                 }
@@ -116,7 +115,8 @@ pub(super) fn read(known: &Store, body: &Body, traces: &[TxTrace], head: &Head) 
     if body.transactions.len() != traces.len() {
         return Err(wrong(format!("{} traces of {} transactions", traces.len(), body.transactions.len())));
     }
-    let mut block = TracedBlock { known, values: HashMap::default(), code: B256Map::default(), deleted: AddressSet::default(), doubts: Vec::new() };
+    let mut block =
+        TracedBlock { known, values: HashMap::default(), code: B256Map::default(), deleted: AddressSet::default(), doubts: Vec::new(), cleared: Vec::new() };
     let mut txs = Vec::with_capacity(traces.len());
     for (index, (tx, trace)) in body.transactions.iter().zip(traces).enumerate() {
         if trace.tx_hash.is_some_and(|hash| hash != tx.hash) {
@@ -144,10 +144,15 @@ struct TracedBlock<'a> {
     code: B256Map<Bytes>,
     deleted: AddressSet,
     doubts: Vec<Doubt>,
+    /// Transactions that changed code without saying so.
+    cleared: Vec<(usize, Facet)>,
 }
 
 impl TracedBlock<'_> {
     fn transaction(&mut self, index: usize, frame: &Frame, changed: &mut Vec<Facet>) -> Result<(), ForkError> {
+        for (address, pre) in &frame.pre {
+            self.settle_doubt(*address, pre);
+        }
         let absent = TracedAccount::default();
         for (address, post) in &frame.post {
             let pre = frame.pre.get(address).unwrap_or(&absent);
@@ -182,6 +187,20 @@ impl TracedBlock<'_> {
         Ok(())
     }
 
+    /// What an account was before a transaction settles what one before it did to its code.
+    fn settle_doubt(&mut self, address: Address, pre: &TracedAccount) {
+        let Some(place) = self.doubts.iter().position(|doubt| doubt.address == address) else { return };
+        let Doubt { tx, before, .. } = self.doubts.swap_remove(place);
+        let code = pre.code.clone().unwrap_or_default();
+        let now = hash_of(&code);
+        if now != before {
+            let facet = Facet::Code(address);
+            self.values.entry(facet).or_insert((before.into(), now.into())).1 = now.into();
+            self.code.insert(now, code);
+            self.cleared.push((tx, facet));
+        }
+    }
+
     fn delete(&mut self, address: Address, pre: &TracedAccount, changed: &mut Vec<Facet>) -> Result<(), ForkError> {
         self.change(Facet::Balance(address), pre.balance.unwrap_or_default(), U256::ZERO, changed)?;
         self.change(Facet::Nonce(address), pre.nonce.unwrap_or_default().to(), U256::ZERO, changed)?;
@@ -207,10 +226,9 @@ impl TracedBlock<'_> {
             changed.push(facet);
         }
         let system = matches!(facet, Facet::Slot(address, _) if SYSTEM.contains(&address));
-        let doubted = matches!(facet, Facet::Code(address) if self.doubts.iter().any(|doubt| doubt.address == address));
         let believed =
             self.values.get(&facet).map(|(_, new)| *new).or_else(|| if self.of_deleted(&facet) { Some(U256::ZERO) } else { self.known.value(&facet) });
-        if let Some(believed) = believed.filter(|believed| *believed != old && !system && !doubted) {
+        if let Some(believed) = believed.filter(|believed| *believed != old && !system) {
             let reason = format!("the trace begins with {old} for {facet:?}, which is {believed}");
             return Err(ForkError::Roll { way: NAME, reason });
         }
@@ -233,7 +251,12 @@ impl TracedBlock<'_> {
         }
     }
 
-    fn finish(self, txs: Vec<TxChanges>) -> Reading {
+    fn finish(self, mut txs: Vec<TxChanges>) -> Reading {
+        for (tx, facet) in self.cleared {
+            if let Some(tx) = txs.get_mut(tx) {
+                tx.facets.push(facet);
+            }
+        }
         // What the chain wrote into its own contracts comes on top of the transactions: known slots are read again, of others
         // nothing is certain.
         let certain = |facet: &Facet| !matches!(facet, Facet::Slot(address, _) if SYSTEM.contains(address)) || self.known.value(facet).is_some();
