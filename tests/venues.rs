@@ -1,6 +1,8 @@
 //! Quotes and routes over real Uniswap V3 contracts on a local chain, held against what real swaps move.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test says what it expects")]
 
+#[path = "venues/stable.rs"]
+mod stable;
 mod uniswap_world;
 
 use alloy::primitives::{Address, U256};

@@ -85,15 +85,28 @@ fn replay_all(args: &Args) -> Result<(), Failure> {
     if !args.json && !args.mempool {
         print::line(format!("{:>9} {:<10} {:>5} {:>10} {:<12} {:>7} {:>9}  verdict", "block", "rules", "txs", "gas used", "receipts", "changed", "time ms"));
     }
-    let mut held = true;
+    if wanted.is_empty() {
+        print::note(format!("skipped: no blocks in {}", args.data.display()));
+    }
+    let (mut held, mut readable) = (true, true);
     for name in wanted {
         let file = name.parse::<u64>().map_or_else(|_| PathBuf::from(&name), |number| recorded.file_of(number));
         if let (Ok(number), false) = (name.parse::<u64>(), file.exists()) {
             told(args, &Row { number, verdict: "skipped", detail: format!("no data in {}", args.data.display()), ..Row::default() });
             continue;
         }
-        let block = recorded.read(&file).map_err(Failure::from_error)?;
+        let block = match recorded.read(&file) {
+            Ok(block) => block,
+            Err(error) => {
+                readable = false;
+                told(args, &Row { number: name.parse().unwrap_or_default(), verdict: "failed", detail: error.to_string(), ..Row::default() });
+                continue;
+            }
+        };
         held &= if args.mempool { mempool(args, &block, &updates) } else { whole(args, &block) };
+    }
+    if !readable {
+        return Err(Failure::Failed(eyre::eyre!("a block could not be read")));
     }
     if held { Ok(()) } else { Err(Failure::NotHeld) }
 }

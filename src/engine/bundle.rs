@@ -9,7 +9,7 @@
 //! resource of a bundle's scope the best stays.
 
 use super::{
-    Batch, BatchShape, Candidate, Engine, EngineError, Outcome, Sender, Simulated, SimulationError, Work, compose,
+    Batch, BatchShape, Candidate, Engine, EngineError, MarketOn, Outcome, Screened, Sender, Simulated, SimulationError, Work, compose,
     room::Room,
     screen::stop_if,
     simulate::{FINAL_RUNS, Record},
@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     fork::View,
-    plan::{Resource, ResourceScope, Skip, SkipReason},
+    plan::{Opportunity, Resource, ResourceScope, Skip, SkipReason},
 };
 use alloy::{
     consensus::Transaction,
     primitives::{U256, U512, map::HashSet},
 };
+use std::{cmp::Reverse, sync::Arc};
 
 /// A candidate that stands in a chain behind others.
 struct Standing {
@@ -47,9 +48,10 @@ pub(super) fn bundle(
     work: &Work<'_>,
     view: &View,
     sender: Sender,
-    group: Vec<Sized>,
+    mut group: Vec<Sized>,
     outcome: &mut Outcome,
 ) -> Result<Option<Batch>, EngineError> {
+    group.sort_by_key(|sized| Reverse(sized.profit_wei));
     let standing = stand_in_line(engine, work, view, sender, without_rivals(group, outcome), outcome)?;
     let (standing, chain) = chain(engine, work, view, sender, standing, outcome)?;
     if chain.is_empty() {
@@ -177,14 +179,19 @@ fn stand_in_line(
         };
         let alone = sized.profit_wei;
         let behind = match again {
+            Err(error @ SimulationError::Engine(_)) => Err(error),
             Ok(simulated) if simulated.profit_wei().is_some_and(|profit| profit >= alone) => Ok(simulated),
-            Ok(simulated) => match size_again(engine, work, &view, sender, &mut sized, outcome) {
-                Ok(better) if better.profit_wei() > simulated.profit_wei() => Ok(better),
-                Ok(_) | Err(SimulationError::Refused(_)) => Ok(simulated),
+            again => match size_again(engine, work, &view, sender, &mut sized, outcome) {
+                // Size, terms and plan go together: what is not taken leaves no trace.
+                Ok(better) if again.as_ref().is_ok_and(|known| known.profit_wei() >= better.simulated.profit_wei()) => again,
+                Ok(better) => {
+                    let simulated = better.simulated.clone();
+                    sized = better;
+                    Ok(simulated)
+                }
+                Err(SimulationError::Refused(skip)) => again.or(Err(skip.into())),
                 Err(error) => Err(error),
             },
-            Err(SimulationError::Refused(_)) => size_again(engine, work, &view, sender, &mut sized, outcome),
-            Err(error) => Err(error),
         };
         let worthwhile = behind.and_then(|simulated| {
             let profit_wei = simulated.profit_wei().unwrap_or_default();
@@ -206,8 +213,8 @@ fn stand_in_line(
     Ok(standing)
 }
 
-/// Sizes a candidate again behind others, with the simulations that it has left.
-fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, sized: &mut Sized, outcome: &mut Outcome) -> Result<Simulated, SimulationError> {
+/// Sizes a candidate again behind others, with the simulations that it has left; these are counted whatever comes of them.
+fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, sized: &mut Sized, outcome: &mut Outcome) -> Result<Sized, SimulationError> {
     let left = engine.settings.max_simulations.saturating_sub(sized.simulations + 1 + FINAL_RUNS);
     if left == 0 {
         return Err(Skip::new(SkipReason::LimitReached, "no simulations are left to size it again behind better candidates").into());
@@ -217,23 +224,19 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     let target = &sized.screened.opportunity.target;
     let read =
         sized.screened.protocol.confirm(view, work.block, &reading, (target.market, target.key), engine.settings.executor).map_err(EngineError::from)?.value?;
-    let action = sized.screened.opportunity.action;
-    let opportunity = read
-        .into_iter()
-        .find(|opportunity| opportunity.action == action)
-        .ok_or_else(|| Skip::new(SkipReason::Healthy, "no longer there behind better candidates"))?;
-    sized.screened.market = std::sync::Arc::new(super::MarketOn { market: sized.screened.market.market, reading });
-    sized.screened.opportunity = opportunity;
+    let known = &sized.screened.opportunity;
+    let same = |other: &Opportunity| (other.action, other.debt_token, other.collateral_token) == (known.action, known.debt_token, known.collateral_token);
+    let opportunity = read.into_iter().find(same).ok_or_else(|| Skip::new(SkipReason::Healthy, "no longer there behind better candidates"))?;
+    let market = Arc::new(MarketOn { market: sized.screened.market.market, reading });
+    let screened = Screened { protocol: Arc::clone(&sized.screened.protocol), market, opportunity };
     let router = engine.router(view, work.block);
-    let mut sizing = Sizing { engine, work, view, router: &router, screened: &sized.screened, sender, simulations: 0 };
+    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0 };
     let found = sizing.run(left);
     let used = sizing.simulations;
     sized.simulations += used;
     outcome.simulations += used;
-    let (quoted, simulated, profit) = found?;
-    sized.quoted = quoted;
-    sized.profit_wei = profit;
-    Ok(simulated)
+    let (quoted, simulated, profit_wei) = found?;
+    Ok(Sized { screened, quoted, simulated, profit_wei, simulations: sized.simulations })
 }
 
 /// Final transactions, one a candidate, behind one another, with the candidates that they carry. One that does not stand is refused, and

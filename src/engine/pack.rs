@@ -55,7 +55,7 @@ fn without_rivals(sized: Vec<Sized>, outcome: &mut Outcome) -> Vec<Sized> {
     kept
 }
 
-/// Splits candidates into groups that touch no common state, order kept inside each.
+/// Splits candidates into groups that touch no common state.
 fn group(engine: &Engine, work: &Work<'_>, view: &View, sized: Vec<Sized>) -> Result<Vec<Vec<Sized>>, EngineError> {
     if sized.len() < 2 {
         return Ok(sized.into_iter().map(|one| vec![one]).collect());
@@ -76,7 +76,6 @@ fn group(engine: &Engine, work: &Work<'_>, view: &View, sized: Vec<Sized>) -> Re
             }
         }
         members.push(candidate);
-        members.sort_by_key(|sized| Reverse(sized.profit_wei));
         apart.push((facets, members));
         groups = apart;
     }

@@ -39,7 +39,7 @@ pub enum ForkError {
     /// Code is needed whose hash is known but whose bytes are not.
     #[error("the code with hash {0} is needed but not known")]
     MissingCode(B256),
-    /// Code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
+    /// Given code with this hash starts like a delegation (EIP-7702) but is none, which no chain allows.
     #[error("the code with hash {0} is malformed")]
     MalformedCode(B256),
     /// One way to roll can't tell what changed between two heads; another may.
@@ -58,8 +58,8 @@ pub enum ForkError {
         /// The node's words.
         reason: String,
     },
-    /// A run on a bounded generation missed more than it may.
-    #[error("more than {0} accounts and slots are missing")]
+    /// A run on a bounded generation missed more than it may, or for longer.
+    #[error("after {0} accounts and slots from the node there is no time or number left for more")]
     TooManyMisses(u64),
     /// A mined block lacks what its rules ask for.
     #[error("block {number} has no {missing}")]

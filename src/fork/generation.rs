@@ -14,7 +14,10 @@ use alloy::primitives::{
 };
 use dashmap::DashMap;
 use revm::state::{AccountInfo, Bytecode};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Instant,
+};
 
 /// Keeps the hashes of past blocks in its slots since Prague (EIP-2935), so that they can be read pinned by hash.
 const HISTORY: Address = address!("0000F90827F1C53a10cb7A02335B175320002935");
@@ -30,6 +33,8 @@ pub struct Generation {
     backend: Option<MissBackend>,
     /// Misses that are served before reads fail.
     most_misses: u64,
+    /// The moment after which none is served.
+    until: Option<Instant>,
     /// An account that is not stored does not exist, as in a recorded state that lists all that exists.
     unlisted_is_absent: bool,
     superseded: AtomicBool,
@@ -49,10 +54,20 @@ impl Generation {
     /// A generation without a node answers only what is stored.
     pub(super) fn new(head: Head, mut store: Store, backend: Option<MissBackend>) -> Self {
         store.insert_block_hash(head.number, head.hash);
-        if let Some(parent) = head.number.checked_sub(1) {
+        // A head of which only the hash is known names no parent.
+        if let Some(parent) = head.number.checked_sub(1).filter(|_| !head.parent_hash.is_zero()) {
             store.insert_block_hash(parent, head.parent_hash);
         }
-        Self { head, store, misses: Misses::default(), backend, most_misses: u64::MAX, unlisted_is_absent: false, superseded: AtomicBool::new(false) }
+        Self {
+            head,
+            store,
+            misses: Misses::default(),
+            backend,
+            most_misses: u64::MAX,
+            until: None,
+            unlisted_is_absent: false,
+            superseded: AtomicBool::new(false),
+        }
     }
 
     /// A generation from a record. Records leave out accounts that do not exist, but name every slot that was read: an account
@@ -61,9 +76,10 @@ impl Generation {
         Self { unlisted_is_absent: true, ..Self::new(head, store, None) }
     }
 
-    /// The same, but the node is asked for no more than this many accounts and slots.
-    pub(super) const fn with_most_misses(mut self, most: u64) -> Self {
+    /// The same, but the node is asked for no more than this many accounts and slots, and not after this moment.
+    pub(super) const fn with_bounds(mut self, most: u64, until: Instant) -> Self {
         self.most_misses = most;
+        self.until = Some(until);
         self
     }
 
@@ -265,8 +281,9 @@ impl Generation {
         if offline {
             return Err(not_stored());
         }
-        if self.misses.asked.fetch_add(1, Ordering::Relaxed) >= self.most_misses {
-            return Err(ForkError::TooManyMisses(self.most_misses));
+        let asked = self.misses.asked.fetch_add(1, Ordering::Relaxed);
+        if asked >= self.most_misses || self.until.is_some_and(|until| Instant::now() > until) {
+            return Err(ForkError::TooManyMisses(asked));
         }
         self.backend.as_ref().ok_or_else(not_stored)
     }

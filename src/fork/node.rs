@@ -138,9 +138,11 @@ impl MissBackend {
     pub(super) fn warm(&self, call: &Call, generation: &Generation) {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         let (reader, request, at) = (Arc::clone(&self.thread.reader), prefetch::request(call), self.block);
+        // Nodes differ in what they show of who pays and who is paid: those two are missed for themselves.
+        let but = [call.from, generation.head().fee_recipient];
         self.thread.runtime.spawn(async move {
             // Nobody waits any more: then nobody needs it.
-            let _unheard = answer.send(prefetch::ask(&reader, at, &request).await);
+            let _unheard = answer.send(prefetch::ask(&reader, at, &request, &but).await);
         });
         match answered.recv() {
             Ok(Ok(found)) => prefetch::learn(generation, found),

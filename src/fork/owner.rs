@@ -77,7 +77,7 @@ impl Fork {
         let backend = MissBackend::spawn(&thread, &provider, head.hash);
         let first = Generation::new(head, Store::default(), Some(backend));
         Ok(Self {
-            chooser: Chooser::new(vec![reread(&provider, &reader, options)], true),
+            chooser: Chooser::new(vec![reread(&provider, &reader, options)], true, options.timeout),
             reader,
             provider,
             thread,
@@ -106,11 +106,12 @@ impl Fork {
         }
         if matches!(roll, Roll::Auto | Roll::Replay) {
             let (provider, requests) = timed(&self.provider, self.options.timeout);
-            let replayed = Replayed::new(provider.clone(), self.options.limits, self.reader.over(provider), Arc::clone(&self.thread), rules.clone());
+            let replayed =
+                Replayed::new(provider.clone(), self.options.limits, self.reader.over(provider), Arc::clone(&self.thread), rules.clone(), self.options.timeout);
             ways.push((Arc::new(replayed) as Arc<dyn Roller>, requests));
         }
         ways.push(reread(&self.provider, &self.reader, self.options));
-        self.chooser = Chooser::new(ways, roll == Roll::Auto);
+        self.chooser = Chooser::new(ways, roll == Roll::Auto, self.options.timeout);
         self
     }
 
@@ -230,6 +231,8 @@ impl Fork {
             // What is dropped could not be read again.
             return;
         }
+        // What its views miss from now on would be in no diff.
+        current.supersede(true);
         let (mut store, mut left_out) = current.kept(&keep);
         let count = store.account_count().saturating_add(store.slot_count());
         if count > expected.saturating_add(expected / 8).saturating_add(SPARE_FACETS) {
@@ -237,11 +240,10 @@ impl Fork {
             left_out = left_out.saturating_add(count.saturating_sub(store.account_count().saturating_add(store.slot_count())));
         }
         if left_out == 0 {
+            current.supersede(false);
             return;
         }
         store.forget_block_hashes_before(current.head().number.saturating_sub(BLOCK_HASHES));
-        // What its views still miss would be in no diff.
-        current.supersede(true);
         let backend = MissBackend::spawn(&self.thread, &self.provider, current.head().hash);
         *self.current.write() = Arc::new(Generation::new(current.head().clone(), store, Some(backend)));
     }
@@ -251,7 +253,7 @@ impl Fork {
         if known.is_empty() {
             return Ok(Store::default());
         }
-        stored(known, &read_again(&self.reader, known, at).await?)
+        Ok(stored(known, &read_again(&self.reader, known, at).await?))
     }
 
     pub(super) const fn reader(&self) -> &Arc<NodeReader> {
@@ -269,7 +271,7 @@ impl Fork {
             generation.learn_slot(address, slot, value);
         }
         for (address, read) in accounts.into_iter().zip(reads) {
-            generation.learn_account(address, account_of(read)?);
+            generation.learn_account(address, account_of(read));
         }
         Ok(())
     }
@@ -298,13 +300,14 @@ fn reread(provider: &RootProvider<AnyNetwork>, reader: &NodeReader, options: For
     (Arc::new(Reread::new(Arc::new(reader.over(provider)))), requests)
 }
 
-pub(super) fn account_of(read: AccountRead) -> Result<AccountInfo, ForkError> {
+/// An account as it was read. Malformed bytes are no code: whoever runs it misses it, and nobody else is held up.
+pub(super) fn account_of(read: AccountRead) -> AccountInfo {
     let code = match read.code {
-        Some(bytes) => Some(Bytecode::new_raw_checked(bytes).map_err(|_| ForkError::MalformedCode(read.code_hash))?),
+        Some(bytes) => Bytecode::new_raw_checked(bytes).ok(),
         None if read.code_hash == KECCAK256_EMPTY => Some(Bytecode::default()),
         None => None,
     };
-    Ok(AccountInfo { balance: read.balance, nonce: read.nonce, code_hash: read.code_hash, account_id: None, code })
+    AccountInfo { balance: read.balance, nonce: read.nonce, code_hash: read.code_hash, account_id: None, code }
 }
 
 /// Every facet that the first store knows and whose value is another in the second.

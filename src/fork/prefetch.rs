@@ -52,10 +52,10 @@ fn request_of(tx: &SimTx) -> Value {
     request
 }
 
-/// Asks the node what a call would touch, and for the values if it did not bring them.
-pub(super) async fn ask(reader: &NodeReader, at: B256, request: &Value) -> Result<Found, ForkError> {
+/// Asks the node what a call would touch, and for the values if it did not bring them. Accounts in `but` are not taken from a tracer.
+pub(super) async fn ask(reader: &NodeReader, at: B256, request: &Value, but: &[Address]) -> Result<Found, ForkError> {
     match reader.touched(at, request).await? {
-        Touched::State(state) => Ok(values(state, &[])),
+        Touched::State(state) => Ok(values(state, but)),
         Touched::Keys(keys) => {
             let accounts: Vec<(Address, Option<B256>)> = keys.iter().map(|(address, _)| (*address, None)).collect();
             let slots: Vec<(Address, U256)> = keys.iter().flat_map(|(address, slots)| slots.iter().map(|slot| (*address, (*slot).into()))).collect();
@@ -84,15 +84,19 @@ fn values(state: PreStateMode, but: &[Address]) -> Found {
     found
 }
 
+/// Accounts and slots of one answer that are taken in; what is above is no guess worth its memory.
+const MOST_AHEAD: usize = 20_000;
+
 /// Takes in what is not known yet. Values that are known stay: they were read for themselves.
 pub(super) fn learn(generation: &Generation, found: Found) {
+    let count = found.accounts.len().saturating_add(found.slots.len());
+    if count > MOST_AHEAD {
+        tracing::debug!(count, "an answer is too large to be taken in ahead");
+        return;
+    }
     for (address, read) in found.accounts {
-        if generation.known_account(&address).is_some() {
-            continue;
-        }
-        match account_of(read) {
-            Ok(account) => generation.learn_account(address, account),
-            Err(error) => tracing::debug!(%address, %error, "an account of a prestate is not taken"),
+        if generation.known_account(&address).is_none() {
+            generation.learn_account(address, account_of(read));
         }
     }
     for (address, slot, value) in found.slots {

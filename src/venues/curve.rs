@@ -11,7 +11,7 @@
 
 use super::{Quote, Refusal, Swap, Venue, VenueError, abi::ICurvePool};
 use crate::{
-    fork::{Call, ReadSet, TargetBlock, View},
+    fork::{Call, Facet, ReadSet, TargetBlock, View},
     plan::{Amount, Approval, Patch, Step},
 };
 use alloy::{
@@ -64,6 +64,7 @@ impl CurvePool {
     pub fn read(view: &View, block: &TargetBlock, address: Address, weth: Address, reads: &mut ReadSet) -> Result<Self, VenueError> {
         let name: Arc<str> = format!("curve {address}").into();
         let misconfigured = |reason: &str| VenueError::from(Refusal::Misconfigured { venue: Arc::clone(&name), reason: reason.to_owned() });
+        reads.insert(Facet::Code(address));
         if view.code(address)?.is_empty() {
             return Err(misconfigured("there is no code"));
         }
@@ -114,7 +115,7 @@ impl CurvePool {
     fn indices(&self, token_in: Address, token_out: Address) -> Result<(usize, usize), Refusal> {
         let place = |token| self.tokens.iter().position(|known| *known == token);
         match (place(token_in), place(token_out)) {
-            (Some(i), Some(j)) if i != j => Ok((i, j)),
+            (Some(i), Some(j)) if i != j && self.native != Some(i) => Ok((i, j)),
             _ => Err(Refusal::NotTraded { venue: Arc::clone(&self.name), token_in, token_out }),
         }
     }
@@ -139,6 +140,11 @@ impl Venue for CurvePool {
 
     fn tokens(&self) -> &[Address] {
         &self.tokens
+    }
+
+    /// Native ether is bought and not sold: it would go along as the call's value, which no step can fill from what was gained.
+    fn trades(&self, token_in: Address, token_out: Address) -> bool {
+        self.indices(token_in, token_out).is_ok()
     }
 
     fn shares(&self) -> &[Address] {
@@ -181,16 +187,8 @@ impl Venue for CurvePool {
             Amount::Gained { cap } => (cap, vec![Patch { token: token_in, cap, offset: DX_OFFSET }]),
         };
         let data: Bytes = ICurvePool::exchangeCall { i: index(i), j: index(j), dx, min_dy: min_out }.abi_encode().into();
-        let call = |value, patches, approvals| Step::Call { target: self.address, value, data: data.clone(), patches, approvals, callback: None };
-        let sells_native = self.native == Some(i);
-        if sells_native {
-            // Ether goes along as the call's value, which no step can fill from what was gained.
-            if !patches.is_empty() {
-                return Err(Refusal::NeedsExactInput { venue: Arc::clone(&self.name) });
-            }
-            return Ok(vec![Step::Unwrap { weth: self.weth, amount: Amount::Exact(dx) }, call(dx, patches, Vec::new())]);
-        }
-        let mut steps = vec![call(U256::ZERO, patches, vec![Approval { token: token_in, spender: self.address, amount }])];
+        let approvals = vec![Approval { token: token_in, spender: self.address, amount }];
+        let mut steps = vec![Step::Call { target: self.address, value: U256::ZERO, data, patches, approvals, callback: None }];
         if self.native == Some(j) {
             steps.push(Step::Wrap { weth: self.weth, amount: Amount::Gained { cap: U256::MAX } });
         }

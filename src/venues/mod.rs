@@ -113,12 +113,6 @@ pub enum Refusal {
         /// Its name.
         venue: Arc<str>,
     },
-    /// It takes an amount that is known when the plan is made, not what was gained by then.
-    #[error("{venue} takes an exact input only")]
-    NeedsExactInput {
-        /// Its name.
-        venue: Arc<str>,
-    },
     /// One side of the trade would be zero.
     #[error("{venue} quotes zero for {amount}")]
     Zero {
@@ -170,7 +164,6 @@ impl Refusal {
             Self::NotTraded { .. }
             | Self::ExactOutUnsupported { .. }
             | Self::Closed { .. }
-            | Self::NeedsExactInput { .. }
             | Self::Partial { .. }
             | Self::TooLarge { .. }
             | Self::Reverted { .. }

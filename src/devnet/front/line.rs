@@ -70,7 +70,8 @@ impl Listener for Line {
             let (stream, client) = Listener::accept(&mut self.listener).await;
             let mut changes = self.switch.0.subscribe();
             let State { open, cuts } = *changes.borrow_and_update();
-            if open {
+            // As nodes do: an answer never waits for the acknowledgement of the one before it.
+            if open && stream.set_nodelay(true).is_ok() {
                 let cut = Box::pin(async move {
                     // A switch that is gone belongs to a front that is gone.
                     let _cut_or_gone = changes.wait_for(|state| state.cuts != cuts).await.map(drop);

@@ -1,26 +1,18 @@
 //! How changes become a store and a diff.
 
 use super::{Changes, NewValue};
-use crate::fork::{Change, Facet, ForkError, StateDiff, store::Store};
+use crate::fork::{Change, Facet, StateDiff, store::Store};
 use alloy::primitives::{
     B256, Bytes, KECCAK256_EMPTY, U256,
-    map::{AddressMap, B256Map, HashSet},
+    map::{AddressMap, B256Map},
 };
 use revm::state::{AccountInfo, Bytecode};
 
 /// Puts changes into a copy of what was known. Of facets that were not known, the diff names those that changed, and the
 /// store takes none: a whole block's changes are not what anybody asked for, and a miss is always right.
-pub(in crate::fork) fn apply(known: &Store, changes: &Changes) -> Result<(Store, StateDiff), ForkError> {
+pub(in crate::fork) fn apply(known: &Store, changes: &Changes) -> (Store, StateDiff) {
     let mut store = known.clone();
     let mut diff = StateDiff::default();
-    let given = changes.values.iter().map(|value| value.facet).collect::<HashSet<_>>();
-    for address in &changes.deleted {
-        let slots = known.slots_of(address).filter(|(slot, value)| !value.is_zero() && !given.contains(&Facet::Slot(*address, *slot))).collect::<Vec<_>>();
-        for (slot, old) in slots {
-            store.insert_slot(*address, slot, U256::ZERO);
-            diff.record(Change { facet: Facet::Slot(*address, slot), old, new: U256::ZERO });
-        }
-    }
     let mut accounts = AddressMap::<Partial>::default();
     for NewValue { facet, old, new } in &changes.values {
         let before = known.value(facet);
@@ -31,19 +23,19 @@ pub(in crate::fork) fn apply(known: &Store, changes: &Changes) -> Result<(Store,
             put(&mut store, &mut accounts, *facet, *new);
         }
     }
-    finish(&mut store, accounts, &changes.code)?;
-    Ok((store, diff))
+    finish(&mut store, accounts, &changes.code);
+    (store, diff)
 }
 
 /// A store of everything that the changes name, with code from `codes` where its bytes did not come along.
-pub(in crate::fork) fn stored(codes: &Store, changes: &Changes) -> Result<Store, ForkError> {
+pub(in crate::fork) fn stored(codes: &Store, changes: &Changes) -> Store {
     let mut store = codes.only_code();
     let mut accounts = AddressMap::<Partial>::default();
     for NewValue { facet, new, .. } in &changes.values {
         put(&mut store, &mut accounts, *facet, *new);
     }
-    finish(&mut store, accounts, &changes.code)?;
-    Ok(store)
+    finish(&mut store, accounts, &changes.code);
+    store
 }
 
 /// A slot goes into the store, a field of an account to the other fields.
@@ -57,17 +49,17 @@ fn put(store: &mut Store, accounts: &mut AddressMap<Partial>, facet: Facet, new:
     }
 }
 
-/// Puts the accounts together, with the code that they have now.
-fn finish(store: &mut Store, accounts: AddressMap<Partial>, code: &B256Map<Bytes>) -> Result<(), ForkError> {
+/// Puts the accounts together, with the code that they have now. Malformed bytes are no code: whoever runs it misses it.
+fn finish(store: &mut Store, accounts: AddressMap<Partial>, code: &B256Map<Bytes>) {
     for (address, partial) in accounts {
         let Some(account) = partial.over(store.account(&address)) else { continue };
-        if let (None, Some(bytes)) = (store.code(&account.code_hash), code.get(&account.code_hash)) {
-            let code = Bytecode::new_raw_checked(bytes.clone()).map_err(|_| ForkError::MalformedCode(account.code_hash))?;
+        if let (None, Some(bytes)) = (store.code(&account.code_hash), code.get(&account.code_hash))
+            && let Ok(code) = Bytecode::new_raw_checked(bytes.clone())
+        {
             store.insert_code(account.code_hash, code);
         }
         store.insert_account(address, account);
     }
-    Ok(())
 }
 
 /// New values of one account.

@@ -57,27 +57,29 @@ pub(super) async fn settle(
 ) -> Result<(), ForkError> {
     let samples = samples.iter().filter(|sample| !unknowable.contains(sample)).copied().collect::<Vec<_>>();
     let wanted = unknowable.iter().chain(&samples).copied().collect::<Vec<_>>();
-    let readings = questions.facets(head.hash, &wanted).await?;
-    let mut places = changes.values.iter().enumerate().map(|(place, value)| (value.facet, place)).collect::<HashMap<_, _>>();
-    for (facet, Reading { value, code }) in unknowable.iter().zip(readings.iter().cloned()) {
-        let place = places.get(facet).and_then(|place| changes.values.get_mut(*place));
-        match place {
-            Some(entry) => entry.new = value,
-            None => {
-                places.insert(*facet, changes.values.len());
-                changes.values.push(NewValue { facet: *facet, old: None, new: value });
-            }
-        }
-        if let Some(code) = code {
-            changes.code.insert(value.into(), code);
-        }
-    }
-    for (facet, reading) in samples.iter().zip(readings.into_iter().skip(unknowable.len())) {
-        let said = places.get(facet).and_then(|place| changes.values.get(*place)).map(|entry| entry.new).or_else(|| known.value(facet));
+    let mut readings = questions.facets(head.hash, &wanted).await?.into_iter();
+    replace(changes, unknowable, readings.by_ref().take(unknowable.len()));
+    let new = changes.values.iter().map(|value| (value.facet, value.new)).collect::<HashMap<_, _>>();
+    for (facet, reading) in samples.iter().zip(readings) {
+        let said = new.get(facet).copied().or_else(|| known.value(facet));
         if said != Some(reading.value) {
             let reason = format!("{facet:?} at block {} is {} at the node and not {said:?}", head.hash, reading.value);
             return Err(ForkError::Roll { way, reason });
         }
     }
     Ok(())
+}
+
+/// Puts what was read into the changes, whatever they said of it.
+pub(super) fn replace(changes: &mut Changes, facets: &[Facet], readings: impl IntoIterator<Item = Reading>) {
+    let places = changes.values.iter().enumerate().map(|(place, value)| (value.facet, place)).collect::<HashMap<_, _>>();
+    for (facet, Reading { value, code }) in facets.iter().zip(readings) {
+        match places.get(facet).and_then(|place| changes.values.get_mut(*place)) {
+            Some(entry) => entry.new = value,
+            None => changes.values.push(NewValue { facet: *facet, old: None, new: value }),
+        }
+        if let Some(code) = code {
+            changes.code.insert(value.into(), code);
+        }
+    }
 }

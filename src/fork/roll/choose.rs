@@ -1,14 +1,14 @@
 //! Which way to roll: the cheapest of those that work, and now and then another one, so that what is known of it stays true.
 //!
 //! ```text
-//! probe at start ─▶ refused: out for good
+//! probe at start ─▶ refused: out for good (a refusal later on is a long pause)
 //! head ─▶ not yet measured, then due for a trial, then by cost, re-reading last ─▶ first success: its cost is averaged in
 //!                                                                              └─ failures before it: the way pauses, longer each time
 //! ```
 //!
 //! Nothing here depends on chance or a clock but the times that are measured.
 
-use super::{Roller, TxChanges, apply};
+use super::{Changes, Roller, TxChanges, apply};
 use crate::{
     chain::Head,
     fork::{ForkError, Generation, StateDiff, store::Store},
@@ -65,6 +65,8 @@ pub(in crate::fork) struct Chooser {
     ways: Vec<Way>,
     /// Whether cost decides; otherwise the order in which they were given does.
     by_cost: bool,
+    /// The longest that a way may take before the next one is tried; the last one takes what it takes.
+    patience: Duration,
     record: Mutex<Record>,
 }
 
@@ -115,9 +117,11 @@ impl Standing {
     }
 
     fn failed(&mut self, head: u64, error: &ForkError) {
-        self.refused |= matches!(error, ForkError::Refused { .. });
         self.failures = self.failures.saturating_add(1);
-        let pause = 1_u64.checked_shl(self.in_a_row).and_then(|factor| factor.checked_mul(PAUSE)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        // One node of many behind an address may refuse what the others do: that is no last word, only a long one.
+        let refused = matches!(error, ForkError::Refused { .. });
+        let longer = 1_u64.checked_shl(self.in_a_row).and_then(|factor| factor.checked_mul(PAUSE)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        let pause = if refused { LONGEST_PAUSE } else { longer };
         self.paused_until = head.saturating_add(pause);
         self.in_a_row = self.in_a_row.saturating_add(1).min(30);
         self.last = head;
@@ -157,9 +161,9 @@ impl Record {
 impl Chooser {
     /// Chooses among these, each with the counter of its own requests; by cost, or the first one that works. The last one must
     /// work between any two heads.
-    pub(in crate::fork) fn new(ways: Vec<(Arc<dyn Roller>, Arc<AtomicU64>)>, by_cost: bool) -> Self {
+    pub(in crate::fork) fn new(ways: Vec<(Arc<dyn Roller>, Arc<AtomicU64>)>, by_cost: bool, patience: Duration) -> Self {
         let record = Record { heads: 0, ways: vec![Standing::default(); ways.len()] };
-        Self { ways: ways.into_iter().map(|(roller, requests)| Way { roller, requests }).collect(), by_cost, record: Mutex::new(record) }
+        Self { ways: ways.into_iter().map(|(roller, requests)| Way { roller, requests }).collect(), by_cost, patience, record: Mutex::new(record) }
     }
 
     /// Asks the node for what the ways need. What it refuses is not tried again; what fails is tried when its turn comes.
@@ -184,9 +188,10 @@ impl Chooser {
             let Some(way) = self.ways.get(place) else { continue };
             let before = way.requests.load(Ordering::Relaxed);
             let begin = Instant::now();
-            let outcome = way.roller.changes(parent, known, head).await.and_then(|mut changes| {
+            let outcome = self.within(way, parent, known, head).await.map(|mut changes| {
                 let txs = std::mem::take(&mut changes.txs);
-                apply(known, &changes).map(|(store, diff)| (store, diff, txs))
+                let (store, diff) = apply(known, &changes);
+                (store, diff, txs)
             });
             match outcome {
                 Ok(rolled) => {
@@ -203,6 +208,16 @@ impl Chooser {
         }
         // Where no way works it is not the way's fault.
         Err(failed.pop().map_or_else(|| ForkError::Evm("no way to roll".to_owned()), |(_, error)| error))
+    }
+
+    /// A way's answer, in time; heads wait for it.
+    async fn within(&self, way: &Way, parent: &Arc<Generation>, known: &Store, head: &Head) -> Result<Changes, ForkError> {
+        let answer = way.roller.changes(parent, known, head);
+        if way.roller.bridges() {
+            return answer.await;
+        }
+        let late = |_| Err(ForkError::Roll { way: way.roller.name(), reason: format!("not done within {} ms", self.patience.as_millis()) });
+        tokio::time::timeout(self.patience, answer).await.unwrap_or_else(late)
     }
 
     fn note(&self, success: Option<(usize, Duration, u64)>, failed: &[(usize, ForkError)]) {
@@ -239,177 +254,5 @@ impl Chooser {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy::primitives::B256;
-
-    const ALL: [bool; 3] = [true; 3];
-
-    fn success(record: &mut Record, place: usize, micros: u64, requests: u64) {
-        record.heads += 1;
-        let head = record.heads;
-        record.ways[place].succeeded(head, Duration::from_micros(micros), requests);
-    }
-
-    fn failure(record: &mut Record, place: usize, error: &ForkError) {
-        let head = record.heads;
-        record.ways[place].failed(head, error);
-    }
-
-    fn wrong() -> ForkError {
-        ForkError::Roll { way: "trace", reason: "x".to_owned() }
-    }
-
-    fn measured() -> Record {
-        let mut record = Record { heads: 0, ways: vec![Standing::default(); 3] };
-        // Each way is measured once before any is preferred.
-        for (place, micros) in [(0, 9_000), (1, 2_000), (2, 30_000)] {
-            assert_eq!(record.order(&ALL, true)[0], place);
-            success(&mut record, place, micros, 2);
-        }
-        record
-    }
-
-    #[test]
-    fn the_cheapest_is_taken_and_the_others_are_tried_now_and_then() {
-        let mut record = measured();
-        let mut used = [0_u64; 3];
-        for _ in 0..1_600 {
-            let place = record.order(&ALL, true)[0];
-            used[place] += 1;
-            success(&mut record, place, [9_000, 2_000, 30_000][place], 2);
-        }
-        // 4 ms against 11 and 32: every 32nd and every 128th head.
-        assert!((45..=51).contains(&used[0]) && (10..=13).contains(&used[2]), "{used:?}");
-        // When the cheapest becomes dear, the next one takes over within a few heads.
-        let mut changed = 0;
-        while record.order(&ALL, true)[0] == 1 {
-            success(&mut record, 1, 50_000, 2);
-            changed += 1;
-            assert!(changed < 5);
-        }
-        let order = record.order(&ALL, true);
-        assert!(order.iter().position(|place| *place == 0) < order.iter().position(|place| *place == 1), "{order:?}");
-    }
-
-    #[test]
-    fn equal_costs_leave_most_heads_to_one_way() {
-        let mut record = Record { heads: 0, ways: vec![Standing::default(); 3] };
-        let mut trials = 0_u64;
-        for _ in 0..960 {
-            let place = record.order(&ALL, true)[0];
-            trials += u64::from(place != 0);
-            success(&mut record, place, 2_000 + u64::try_from(place).unwrap(), 2);
-        }
-        assert!(trials <= 960 / 8 + 2, "{trials}");
-    }
-
-    #[test]
-    fn a_way_that_was_named_is_the_one() {
-        let mut record = Record { heads: 0, ways: vec![Standing::default(); 2] };
-        for _ in 0..100 {
-            assert_eq!(record.order(&[true; 2], false), [0, 1]);
-            success(&mut record, 0, 50_000, 9);
-        }
-        success(&mut record, 1, 1, 1);
-        assert_eq!(record.order(&[true; 2], false), [0, 1]);
-    }
-
-    #[test]
-    fn requests_count_too() {
-        let mut record = Record { heads: 0, ways: vec![Standing::default(); 2] };
-        success(&mut record, 0, 3_000, 1);
-        success(&mut record, 1, 2_000, 10);
-        assert_eq!(record.order(&[true; 2], true), [0, 1]);
-    }
-
-    #[test]
-    fn what_fails_pauses_longer_each_time_and_what_is_refused_is_out() {
-        let mut record = measured();
-        failure(&mut record, 1, &wrong());
-        for _ in 0..PAUSE {
-            assert_eq!(record.order(&ALL, true), [0, 2]);
-            success(&mut record, 0, 9_000, 2);
-        }
-        assert_eq!(record.order(&ALL, true)[0], 1);
-        failure(&mut record, 1, &wrong());
-        let mut paused = 0;
-        while !record.order(&ALL, true).contains(&1) {
-            success(&mut record, 0, 9_000, 2);
-            paused += 1;
-        }
-        assert_eq!(paused, 2 * PAUSE);
-        for _ in 0..80 {
-            failure(&mut record, 1, &wrong());
-        }
-        assert_eq!(record.ways[1].paused_until - record.heads, LONGEST_PAUSE);
-        failure(&mut record, 0, &ForkError::Refused { method: "debug_traceBlockByHash", reason: "Method not found".to_owned() });
-        for _ in 0..3_000 {
-            success(&mut record, 2, 30_000, 3);
-            assert!(!record.order(&ALL, true).contains(&0));
-        }
-        // Re-reading is there whatever happened to it, and where there is a gap.
-        failure(&mut record, 2, &wrong());
-        assert_eq!(record.order(&ALL, true).last(), Some(&2));
-        assert_eq!(record.order(&[false, false, true], true), [2]);
-    }
-
-    /// A way that answers as it was told.
-    #[derive(Debug)]
-    struct Scripted(&'static str, fn() -> Result<super::super::Changes, ForkError>);
-
-    impl Roller for Scripted {
-        fn name(&self) -> &'static str {
-            self.0
-        }
-
-        fn bridges(&self) -> bool {
-            self.0 == "last"
-        }
-
-        fn probe<'a>(&'a self, _head: &'a Head) -> futures::future::BoxFuture<'a, Result<(), ForkError>> {
-            Box::pin(async { (self.1)().map(drop) })
-        }
-
-        fn changes<'a>(
-            &'a self,
-            _parent: &'a Arc<Generation>,
-            _known: &'a Store,
-            _head: &'a Head,
-        ) -> futures::future::BoxFuture<'a, Result<super::super::Changes, ForkError>> {
-            Box::pin(async { (self.1)() })
-        }
-    }
-
-    fn chooser(ways: &[Scripted]) -> Chooser {
-        Chooser::new(ways.iter().map(|Scripted(name, answer)| (Arc::new(Scripted(name, *answer)) as Arc<dyn Roller>, Arc::default())).collect(), true)
-    }
-
-    #[tokio::test]
-    async fn a_failure_counts_only_if_another_way_could() {
-        let good = || Ok(super::super::Changes::default());
-        let bad = || Err(wrong());
-        let parent = crate::fork::tests::World::default().unpadded_view().generation().clone();
-        let head = Head { parent_hash: parent.head().hash, hash: B256::repeat_byte(1), ..parent.head().clone() };
-        let ways = chooser(&[Scripted("first", bad), Scripted("last", good)]);
-        ways.roll(&parent, &Store::default(), &head).await.unwrap();
-        let report = ways.report();
-        assert_eq!((report[0].failures, report[0].rolls, report[1].failures, report[1].rolls), (1, 0, 0, 1));
-        let ways = chooser(&[Scripted("first", bad), Scripted("last", bad)]);
-        assert!(ways.roll(&parent, &Store::default(), &head).await.is_err());
-        assert!(ways.report().iter().all(|way| way.failures == 0 && way.usable));
-        // Between heads that are not parent and child only the last one is asked.
-        let gap = Head { parent_hash: B256::repeat_byte(9), ..head };
-        let ways = chooser(&[Scripted("first", bad), Scripted("last", good)]);
-        ways.roll(&parent, &Store::default(), &gap).await.unwrap();
-        assert_eq!(ways.report()[0].failures, 0);
-    }
-
-    #[tokio::test]
-    async fn a_probe_puts_out_only_what_is_refused() {
-        let refused = || Err(ForkError::Refused { method: "debug_traceBlockByHash", reason: "Method not found".to_owned() });
-        let ways = chooser(&[Scripted("first", refused), Scripted("second", || Err(wrong())), Scripted("last", || Ok(super::super::Changes::default()))]);
-        ways.probe(&crate::fork::tests::head()).await;
-        assert_eq!(ways.report().iter().map(|way| way.usable).collect::<Vec<_>>(), [false, true, true]);
-    }
-}
+#[path = "choose_tests.rs"]
+mod tests;

@@ -55,8 +55,6 @@ pub(super) struct Changes {
     pub(super) values: Vec<NewValue>,
     /// Bytes of code that was not known.
     pub(super) code: B256Map<Bytes>,
-    /// Accounts that were deleted: every known slot that has no new value is zero.
-    pub(super) deleted: Vec<Address>,
     /// What each transaction of the new head's block changed, in order; empty where the way can't tell.
     pub(super) txs: Vec<TxChanges>,
 }

@@ -8,7 +8,8 @@
 //!
 //! A block touches contracts that nobody here asked for. What is missing of them is read into a state that only this way uses: the
 //! fork's own store does not grow by it. It is carried from block to block *beside* the store, by the same changes, so that
-//! the contracts that are in every block are read once. A public chain's block may still miss too much, then the way gives up early.
+//! the contracts that are in every block are read once, as long as this way rolls head after head: a trial after a pause begins cold.
+//! A public chain's block may miss too much or for too long, then the way gives up early and keeps nothing.
 
 use super::{
     Changes, NewValue, Roller, TxChanges, apply,
@@ -34,7 +35,10 @@ use alloy::{
 };
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const NAME: &str = "replay";
 /// Accounts and slots that one execution may read one by one: each is a round trip that the head waits for.
@@ -52,6 +56,8 @@ pub(in crate::fork) struct Replayed {
     provider: RootProvider<AnyNetwork>,
     thread: Arc<MissThread>,
     rules: ChainRules,
+    /// The longest that an execution goes on asking for what is missing.
+    patience: Duration,
     /// What the last block needed and the fork's store does not have, as it is at the head with this hash.
     beside: Mutex<Option<(B256, Store)>>,
 }
@@ -64,15 +70,16 @@ impl Replayed {
         reader: NodeReader,
         thread: Arc<MissThread>,
         rules: ChainRules,
+        patience: Duration,
     ) -> Self {
         let questions = Questions::new(provider.clone(), limits);
-        Self { questions, reader, provider, thread, rules, beside: Mutex::default() }
+        Self { questions, reader, provider, thread, rules, patience, beside: Mutex::default() }
     }
 
     /// A state at the parent for one execution: what is known, what is carried beside it, and a bounded number of misses.
     fn state(&self, parent: &Head, known: &Store) -> Generation {
         let backend = MissBackend::spawn(&self.thread, &self.provider, parent.hash);
-        let state = Generation::new(parent.clone(), known.clone(), Some(backend)).with_most_misses(MOST_MISSES);
+        let state = Generation::new(parent.clone(), known.clone(), Some(backend)).with_bounds(MOST_MISSES, Instant::now() + self.patience);
         if let Some((at, beside)) = self.beside.lock().take()
             && at == parent.hash
         {
@@ -104,7 +111,7 @@ impl Replayed {
         let (reads, values) =
             futures::future::try_join(self.reader.accounts(block.parent_hash, &accounts), self.reader.slots(block.parent_hash, &slots)).await?;
         for ((address, _), read) in accounts.into_iter().zip(reads) {
-            state.learn_account(address, account_of(read)?);
+            state.learn_account(address, account_of(read));
         }
         for ((address, slot), value) in slots.into_iter().zip(values) {
             state.learn_slot(address, slot, value);
@@ -146,7 +153,7 @@ impl Roller for Replayed {
             settle(NAME, &self.questions, known, &mut changes, (&[], &checked), head).await?;
             let beside = state.missed_without(known);
             if beside.account_count().saturating_add(beside.slot_count()) <= MOST_BESIDE {
-                *self.beside.lock() = Some((head.hash, apply(&beside, &changes)?.0));
+                *self.beside.lock() = Some((head.hash, apply(&beside, &changes).0));
             }
             Ok(changes)
         })
@@ -172,5 +179,5 @@ fn changes(block: &MinedBlock, execution: &BlockExecution) -> Changes {
     let pairs = block.txs.iter().zip(&execution.txs);
     let txs =
         pairs.map(|(tx, execution)| TxChanges { facets: execution.changes.iter().map(|change| change.facet).collect(), ..TxChanges::of(tx.to(), tx.input()) });
-    Changes { values, code, deleted: Vec::new(), txs: txs.collect() }
+    Changes { values, code, txs: txs.collect() }
 }

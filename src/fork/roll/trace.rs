@@ -8,7 +8,8 @@
 //! | a trace says | and it means |
 //! | --- | --- |
 //! | a slot in `pre` and not in `post` | it is zero now |
-//! | an account in `pre` and not in `post` | it was deleted: nothing, and every slot is zero |
+//! | an account in `pre` and not in `post` | perhaps it was deleted, perhaps it ran SELFDESTRUCT and survived, which some nodes tell alike: all that
+//! |  | is known of it is read again |
 //! | a field of `post` that is missing | it did not change, but for code: see below |
 //! | no code in `post`, a delegation in `pre` | perhaps a cleared delegation, which some nodes leave out: read again |
 //! | nothing | withdrawals: taken from the body; what the chain itself writes into system contracts: read again |
@@ -65,11 +66,9 @@ impl Roller for Traced {
     fn changes<'a>(&'a self, _parent: &'a Arc<Generation>, known: &'a Store, head: &'a Head) -> BoxFuture<'a, Result<Changes, ForkError>> {
         Box::pin(async move {
             let (body, traces) = self.questions.traced(head).await?;
-            let Reading { mut changes, doubts } = read(known, &body, &traces, head)?;
-            let doubted = doubts.iter().filter(|doubt| known.account(&doubt.address).is_some());
-            let mut unknowable = doubted.map(|doubt| Facet::Code(doubt.address)).chain(system_slots(known)).collect::<Vec<_>>();
-            unknowable.sort_unstable();
-            unknowable.dedup();
+            let reading = read(known, &body, &traces, head)?;
+            let unknowable = reading.unknowable(known);
+            let Reading { mut changes, doubts, .. } = reading;
             let samples = samples(known, &changes, head);
             settle(NAME, &self.questions, known, &mut changes, (&unknowable, &samples), head).await?;
             // The last transaction that may have cleared a delegation did if it is not what it was.
@@ -93,6 +92,21 @@ pub(super) struct Reading {
     pub(super) changes: Changes,
     /// Accounts whose code may not be what the trace says.
     pub(super) doubts: Vec<Doubt>,
+    /// Accounts of which a transaction may have left nothing.
+    pub(super) vanished: AddressSet,
+}
+
+impl Reading {
+    /// Known facets of which the traces can't tell what they are now, each once.
+    pub(super) fn unknowable(&self, known: &Store) -> Vec<Facet> {
+        let doubted = self.doubts.iter().map(|doubt| doubt.address).filter(|address| known.account(address).is_some()).map(Facet::Code);
+        let accounts = self.vanished.iter().filter(|address| known.account(address).is_some()).flat_map(|address| Facet::of_account(*address));
+        let slots = self.vanished.iter().flat_map(|address| known.slots_of(address).map(|(slot, _)| Facet::Slot(*address, slot)));
+        let mut facets = doubted.chain(accounts).chain(slots).chain(system_slots(known)).collect::<Vec<_>>();
+        facets.sort_unstable();
+        facets.dedup();
+        facets
+    }
 }
 
 /// An account that delegated before a transaction, and of whose code afterwards the trace says nothing.
@@ -116,7 +130,7 @@ pub(super) fn read(known: &Store, body: &Body, traces: &[TxTrace], head: &Head) 
         return Err(wrong(format!("{} traces of {} transactions", traces.len(), body.transactions.len())));
     }
     let mut block =
-        TracedBlock { known, values: HashMap::default(), code: B256Map::default(), deleted: AddressSet::default(), doubts: Vec::new(), cleared: Vec::new() };
+        TracedBlock { known, values: HashMap::default(), code: B256Map::default(), vanished: AddressSet::default(), doubts: Vec::new(), cleared: Vec::new() };
     let mut txs = Vec::with_capacity(traces.len());
     for (index, (tx, trace)) in body.transactions.iter().zip(traces).enumerate() {
         if trace.tx_hash.is_some_and(|hash| hash != tx.hash) {
@@ -142,7 +156,7 @@ struct TracedBlock<'a> {
     /// The first old value and the last new one.
     values: HashMap<Facet, (U256, U256)>,
     code: B256Map<Bytes>,
-    deleted: AddressSet,
+    vanished: AddressSet,
     doubts: Vec<Doubt>,
     /// Transactions that changed code without saying so.
     cleared: Vec<(usize, Facet)>,
@@ -182,7 +196,7 @@ impl TracedBlock<'_> {
             }
         }
         for (address, pre) in frame.pre.iter().filter(|(address, _)| !frame.post.contains_key(*address)) {
-            self.delete(*address, pre, changed)?;
+            self.vanish(*address, pre, changed)?;
         }
         Ok(())
     }
@@ -201,7 +215,8 @@ impl TracedBlock<'_> {
         }
     }
 
-    fn delete(&mut self, address: Address, pre: &TracedAccount, changed: &mut Vec<Facet>) -> Result<(), ForkError> {
+    /// An account that the transaction may have deleted; what is known of it is read again after the block.
+    fn vanish(&mut self, address: Address, pre: &TracedAccount, changed: &mut Vec<Facet>) -> Result<(), ForkError> {
         self.change(Facet::Balance(address), pre.balance.unwrap_or_default(), U256::ZERO, changed)?;
         self.change(Facet::Nonce(address), pre.nonce.unwrap_or_default().to(), U256::ZERO, changed)?;
         let code_before = hash_of(pre.code.as_ref().map_or(&[][..], |code| code.as_ref()));
@@ -209,14 +224,8 @@ impl TracedBlock<'_> {
         for (slot, before) in &pre.storage {
             self.change(Facet::Slot(address, *slot), *before, U256::ZERO, changed)?;
         }
-        // What the block wrote before is gone too; what it writes later comes later.
-        for (facet, (_, new)) in &mut self.values {
-            if matches!(facet, Facet::Slot(of, _) if *of == address) {
-                *new = U256::ZERO;
-            }
-        }
         self.doubts.retain(|doubt| doubt.address != address);
-        self.deleted.insert(address);
+        self.vanished.insert(address);
         Ok(())
     }
 
@@ -226,19 +235,14 @@ impl TracedBlock<'_> {
             changed.push(facet);
         }
         let system = matches!(facet, Facet::Slot(address, _) if SYSTEM.contains(&address));
-        let believed =
-            self.values.get(&facet).map(|(_, new)| *new).or_else(|| if self.of_deleted(&facet) { Some(U256::ZERO) } else { self.known.value(&facet) });
-        if let Some(believed) = believed.filter(|believed| *believed != old && !system) {
+        let uncertain = facet.address().is_some_and(|address| self.vanished.contains(&address));
+        let believed = self.values.get(&facet).map(|(_, new)| *new).or_else(|| self.known.value(&facet));
+        if let Some(believed) = believed.filter(|believed| *believed != old && !system && !uncertain) {
             let reason = format!("the trace begins with {old} for {facet:?}, which is {believed}");
             return Err(ForkError::Roll { way: NAME, reason });
         }
         self.values.entry(facet).or_insert((old, new)).1 = new;
         Ok(())
-    }
-
-    /// Whether a slot that nothing was said of is zero because its account was deleted in this block.
-    fn of_deleted(&self, facet: &Facet) -> bool {
-        matches!(facet, Facet::Slot(address, _) if self.deleted.contains(address))
     }
 
     /// After the last transaction. Of an account that is neither known nor in a trace there is nothing to keep right.
@@ -262,6 +266,6 @@ impl TracedBlock<'_> {
         let certain = |facet: &Facet| !matches!(facet, Facet::Slot(address, _) if SYSTEM.contains(address)) || self.known.value(facet).is_some();
         let values = self.values.iter().filter(|(facet, _)| certain(facet)).map(|(facet, (old, new))| NewValue { facet: *facet, old: Some(*old), new: *new });
         let values = values.collect();
-        Reading { changes: Changes { values, code: self.code, deleted: self.deleted.into_iter().collect(), txs }, doubts: self.doubts }
+        Reading { changes: Changes { values, code: self.code, txs }, doubts: self.doubts, vanished: self.vanished }
     }
 }
