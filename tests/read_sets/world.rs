@@ -165,7 +165,7 @@ impl World {
         world.swapper = world.deploy(&swapper, (contracts.uniswap_factory, weth).abi_encode_params()).await;
         world.inquirer = world.deploy(&code("Inquirer"), Vec::new()).await;
         world.other_inquirer = world.deploy(&code("Inquirer"), Vec::new()).await;
-        world.proxy = world.deploy(&code("Proxy"), world.inquirer.abi_encode()).await;
+        world.proxy = world.deploy(&code("UpgradeableProxy"), (world.inquirer, Bytes::new()).abi_encode_params()).await;
         let maturity = U256::from(world.devnet.head().timestamp + 90 * 86_400);
         let yearly = U256::from(40_000_000_000_000_000_u64);
         world.dated = world.deploy(&code("MaturingOracle"), (feed, maturity, yearly, U256::from(HEARTBEAT)).abi_encode_params()).await;
