@@ -3,12 +3,12 @@
 
 use alloy::{
     primitives::{Address, B256, Bytes, U256, bytes},
-    sol,
     sol_types::SolCall,
 };
 use harrier::{
     devnet::{
-        Devnet, DevnetConfig, MarketFacts, Person, Seed,
+        Devnet, DevnetConfig, Person, Seed,
+        abi::Morpho,
         rehearsal::{Stage, Troupe},
     },
     drivers::{dropped::Dropped, searcher::Event},
@@ -22,21 +22,6 @@ use tokio::{
 };
 
 const GWEI: u128 = 1_000_000_000;
-
-sol! {
-    struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
-
-    interface Morpho {
-        function accrueInterest(Params params) external;
-        function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
-        function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external;
-    }
-}
-
-const fn params(market: &MarketFacts) -> Params {
-    let facts = market.params();
-    Params { loanToken: facts.loanToken, collateralToken: facts.collateralToken, oracle: facts.oracle, irm: facts.irm, lltv: facts.lltv }
-}
 
 fn set(path: &str, value: &str) -> (String, String) {
     (format!("HARRIER__{}", path.replace('.', "__")), value.to_string())
@@ -73,7 +58,7 @@ fn routed(to: Address, call: &[u8]) -> Bytes {
 /// Interest of a market, written down by way of a router: a transaction whose target is in no read set and that changes one.
 async fn poke(devnet: &Devnet, who: &Person, router: Address, market: &str) -> B256 {
     let market = devnet.contracts().market(market).unwrap();
-    let call = Morpho::accrueInterestCall { params: params(market) }.abi_encode();
+    let call = Morpho::accrueInterestCall { marketParams: market.params() }.abi_encode();
     let data = routed(devnet.contracts().morpho, &call);
     devnet.send_public(devnet.signed(who, Some(router), U256::ZERO, data, 500_000, GWEI).await.unwrap()).await.unwrap()
 }
@@ -141,12 +126,12 @@ async fn a_position_that_a_pending_transaction_begins_is_asked_before_it_is_mine
     // Collateral alone is no position: the book does not list it.
     let deployer = devnet.deployer().unwrap();
     let pledge =
-        Morpho::supplyCollateralCall { params: params(market), assets: U256::from(10).pow(U256::from(19)), onBehalf: who.address(), data: Bytes::new() };
+        Morpho::supplyCollateralCall { marketParams: market.params(), assets: U256::from(10).pow(U256::from(19)), onBehalf: who.address(), data: Bytes::new() };
     let raw = devnet.signed(&deployer, Some(devnet.contracts().morpho), U256::ZERO, pledge.abi_encode().into(), 300_000, GWEI).await.unwrap();
     devnet.send_public(raw).await.unwrap();
     troupe.block(devnet).await.unwrap();
     let borrow =
-        Morpho::borrowCall { params: params(market), assets: U256::from(1_000_000_000), shares: U256::ZERO, onBehalf: who.address(), receiver: who.address() };
+        Morpho::borrowCall { marketParams: market.params(), assets: U256::from(1_000_000_000), shares: U256::ZERO, onBehalf: who.address(), receiver: who.address() };
     let raw = devnet.signed(&who, Some(devnet.contracts().morpho), U256::ZERO, borrow.abi_encode().into(), 500_000, GWEI).await.unwrap();
     let hash = devnet.send_public(raw).await.unwrap();
     let outcome = troupe.pending(hash).await.unwrap().unwrap();
