@@ -12,8 +12,8 @@ mod swap_router;
 
 use super::{
     figure::{Absolute, Better, Figure, Measured, Promise, median},
+    http_wire::HttpWire,
     scene::Quiet,
-    slow_wire::SlowWire,
 };
 use alloy::{
     primitives::{
@@ -75,7 +75,7 @@ const TIP: u128 = 1_000_000_000;
 pub(crate) struct WarmHead<'a> {
     runtime: &'a Runtime,
     devnet: Devnet,
-    wire: SlowWire,
+    wire: HttpWire,
     node: Arc<Node>,
     config: Arc<Config>,
     swapper: Address,
@@ -99,7 +99,8 @@ impl<'a> WarmHead<'a> {
                 pools.push(fill_pool(&devnet, sides, fee, spacing).await?);
             }
             devnet.story().borrower("alice").market("weth-usdc").health(1_020_000_000_000_000_000).open().await?;
-            let wire = SlowWire::to(devnet.http_url(), DELAY).await?;
+            let wire = HttpWire::to(devnet.http_url()).await?;
+            wire.set_late(DELAY..=DELAY);
             let folder = tempfile::tempdir()?;
             let ledger = folder.path().join("ledger.sqlite");
             let facts = SearcherFacts { executor: None, receiver: devnet.owner()?.address(), ledger: &ledger };

@@ -21,7 +21,7 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use harrier::{
-    devnet::{abi::Oracle, Artifact, Devnet, DevnetConfig, HARDFORK, Person, SLOT_SECONDS},
+    devnet::{Artifact, Devnet, DevnetConfig, HARDFORK, Person, SLOT_SECONDS, abi::Oracle},
     fork::{Call, CallOutcome, ChainRules, Facet, Fork, ForkOptions, Hardfork, ReadSet, StateDiff, TargetBlock, View},
 };
 use swap_router::{ExactInputSingleParams, Swapper};
