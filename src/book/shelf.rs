@@ -167,12 +167,7 @@ mod tests {
 
     #[test]
     fn sibling_heads_are_not_the_same_block() {
-        let head = |hash: u8| Head {
-            timestamp: 1_200,
-            base_fee: 7,
-            gas_limit: 30_000_000,
-            ..Head::placed(100, B256::repeat_byte(hash), B256::repeat_byte(1))
-        };
+        let head = |hash: u8| Head { timestamp: 1_200, base_fee: 7, gas_limit: 30_000_000, ..Head::placed(100, B256::repeat_byte(hash), B256::repeat_byte(1)) };
         let rules = ChainRules::fixed(1, 12, Hardfork::Osaka);
         let (ours, sibling) = (TargetBlock::after(&head(2), &rules), TargetBlock::after(&head(3), &rules));
         let mut reads = ReadSet::default();

@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn what_leaves_256_bits_panics() {
         let two = U256::from(2);
-        for overflown in [add(U256::MAX, U256::ONE), sub(U256::ZERO, U256::ONE), mul_div_down(U256::MAX, two, two), mul_div_up(U256::MAX, two, two), ten_to(78)] {
+        for overflown in [add(U256::MAX, U256::ONE), sub(U256::ZERO, U256::ONE), mul_div_down(U256::MAX, two, two), mul_div_up(U256::MAX, two, two), ten_to(78)]
+        {
             assert_eq!(overflown, Err(Panic::Overflow));
         }
         assert_eq!(ten_to(18), Ok(WAD));

@@ -1,7 +1,10 @@
 //! Interest: a continuous compounding by three terms of its series, added to both sides of the market.
 
 use super::fixed::{WAD, add, add128, mul, mul_div_down, sub, to_uint128, w_mul_down};
-use crate::protocols::{checked::Panic, morpho::{MarketState, MorphoRevert}};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert},
+};
 use alloy::primitives::{U256, uint};
 
 /// What an accrual added; the contract's `AccrueInterest` event says the same.

@@ -1,7 +1,10 @@
 //! Solvency, the incentive to end it, and the price at which it turns.
 
 use super::fixed::{PRICE_SCALE, WAD, div_up, mul, mul_div_down, sub, w_div_down, w_mul_down};
-use crate::protocols::{checked::Panic, morpho::{MarketState, MorphoRevert, Position}};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert, Position},
+};
 use alloy::primitives::{U256, uint};
 
 /// The part of the distance to a full loan-to-value that a liquidator earns.

@@ -12,7 +12,10 @@ use super::{
     health::{incentive_factor, is_healthy},
     shares::Pool,
 };
-use crate::protocols::{checked::Panic, morpho::{MarketState, MorphoRevert, Position}};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert, Position},
+};
 use alloy::primitives::U256;
 
 /// How much to liquidate: exactly one of the two is not zero.
