@@ -110,7 +110,7 @@ impl<'a> WarmHead<'a> {
             config.protocols.values_mut().for_each(|protocol| protocol.markets.clone_from(&ids));
             let config = Arc::new(config);
             let node = connect(&config, &environment).await?;
-            let checkpoints = Arc::new(Ledger::open(&ledger)?);
+            let checkpoints = Arc::new(Ledger::open(&ledger).await?);
             let warm = session(&config, &node, devnet.head(), &checkpoints).await?;
             ensure!(warm.book().read().markets().count() == MARKETS.len(), "not the markets that were asked for");
             let price = devnet.answer("ETH/USD").await?;
