@@ -193,13 +193,9 @@ fn public(devnet: &Devnet) -> impl Fn(Address) -> bool + Send + Sync + 'static {
     move |sender| !operators.contains(&sender)
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("it did not happen: {what}"));
+/// Waits until one bundle waits for the next block.
+async fn a_bundle_at_the_relay(devnet: &Devnet) {
+    tokio::time::timeout(Duration::from_secs(60), devnet.front().bundles_waiting(1)).await.expect("a bundle at the relay");
 }
 
 fn rows(all: &[&[&str]]) -> Vec<Vec<String>> {
@@ -214,7 +210,7 @@ async fn the_block_that_a_bundle_landed_in_is_dropped_and_the_position_is_taken_
     let relay = scene.devnet().relay().unwrap().clone();
     relay.set_fault(Some(Fault::AcceptNotInclude));
     scene.devnet().price_moves("ETH/USD", -70).await.unwrap();
-    until("a bundle at the relay", || scene.devnet().front().waiting_bundles() == 1).await;
+    a_bundle_at_the_relay(scene.devnet()).await;
     scene.block().await;
     relay.set_fault(None);
     scene.block().await;
@@ -246,7 +242,7 @@ async fn a_trigger_that_falls_back_into_the_mempool_is_followed_again() {
 
     let falls_back = public(scene.devnet());
     scene.rollback(1, falls_back).await;
-    until("another bundle at the relay", || scene.devnet().front().waiting_bundles() == 1).await;
+    a_bundle_at_the_relay(scene.devnet()).await;
     let second = scene.block().await;
     assert_eq!((second.head.number, second.bundles[0].txs[0]), (first.head.number, update), "the bundle stands behind its update again");
     assert_ne!(second.bundles[0].txs[1], first.bundles[0].txs[1], "another operator sent it");
@@ -266,7 +262,7 @@ async fn a_bundle_lands_again_with_the_same_block_of_another_branch() {
     // Everything falls back, ours too; what is sent anew is not included.
     scene.devnet().relay().unwrap().set_fault(Some(Fault::AcceptNotInclude));
     scene.rollback(1, |_| true).await;
-    until("another bundle at the relay", || scene.devnet().front().waiting_bundles() == 1).await;
+    a_bundle_at_the_relay(scene.devnet()).await;
     // Something else stands behind: it is another block.
     let deployer = scene.devnet().deployer().unwrap();
     let gift = scene.devnet().signed(&deployer, Some(deployer.address()), U256::ONE, Bytes::new(), 21_000, 0).await.unwrap();

@@ -78,6 +78,7 @@ impl Scene {
         assert!(!said.contains("panicked"), "{said}");
     }
 
+    /// Looks again and again: nobody is told when another process's ledger changes.
     async fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
         soon(what, async {
             loop {
@@ -127,7 +128,7 @@ async fn a_bundle_that_landed_while_nobody_ran_is_decided_at_the_next_start() {
     let before = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap();
     let child = scene.run().await;
     devnet.price_moves("ETH/USD", -70).await.unwrap();
-    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    soon("a bundle at the relay", devnet.front().bundles_waiting(1)).await;
     scene.kill(child).await;
     assert_eq!((scene.count("bundles"), scene.count("outcomes")), (1, 0), "in the journal, and not decided");
     let report = devnet.build_block().await.unwrap();
@@ -167,7 +168,7 @@ async fn a_bundle_that_was_journaled_and_never_taken_is_missed_and_the_position_
     let child = scene.run().await;
     let (outcome, _) = scene.until("the outcome", || scene.first_outcome()).await;
     assert_eq!(outcome, "missed");
-    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    soon("a bundle at the relay", devnet.front().bundles_waiting(1)).await;
     let report = devnet.build_block().await.unwrap();
     assert_eq!(report.bundles.len(), 1);
     assert_eq!(scene.debt(&borrower).await, 0);
@@ -194,7 +195,7 @@ async fn a_race_that_was_lost_while_nobody_ran_is_recorded_as_lost() {
     let lower = answer - answer * I256::unchecked_from(70) / I256::unchecked_from(10_000);
     let update = devnet.signed_price("ETH/USD", lower, 1_000_000_000).await.unwrap();
     devnet.send_public(update.clone()).await.unwrap();
-    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    soon("a bundle at the relay", devnet.front().bundles_waiting(1)).await;
     scene.kill(child).await;
     let market = devnet.contracts().market(&borrower.market).unwrap();
     let payment = U256::from(1_000_000_000_000_000_000_u64);
@@ -219,7 +220,7 @@ async fn a_block_that_was_dropped_while_nobody_ran_is_corrected_at_the_next_star
     let before = devnet.balance_of("WETH", scene.stage.receiver).await.unwrap();
     let child = scene.run().await;
     devnet.price_moves("ETH/USD", -70).await.unwrap();
-    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    soon("a bundle at the relay", devnet.front().bundles_waiting(1)).await;
     let landing = devnet.build_block().await.unwrap();
     scene.until("the outcome", || scene.first_outcome().filter(|(outcome, _)| outcome == "landed")).await;
     scene.kill(child).await;
@@ -230,7 +231,7 @@ async fn a_block_that_was_dropped_while_nobody_ran_is_corrected_at_the_next_star
 
     let child = scene.run().await;
     scene.until("the correction", || scene.first_outcome().filter(|(outcome, _)| outcome == "missed")).await;
-    scene.until("a bundle at the relay", || (devnet.front().waiting_bundles() == 1).then_some(())).await;
+    soon("a bundle at the relay", devnet.front().bundles_waiting(1)).await;
     devnet.build_block().await.unwrap();
     assert_eq!(scene.debt(&borrower).await, 0);
     scene.until("the second bundle's outcome", || (scene.texts("SELECT state FROM bundles ORDER BY id") == ["missed", "landed"]).then_some(())).await;

@@ -1,42 +1,25 @@
 //! Pending transactions on a devnet: which are looked at, what they cost the others, and what is learned from them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
+mod http_wire;
+
 use alloy::{
     primitives::{Address, B256, Bytes, U256, bytes},
-    sol,
     sol_types::SolCall,
 };
 use harrier::{
     devnet::{
-        Devnet, DevnetConfig, MarketFacts, Person, Seed,
+        Devnet, DevnetConfig, Person, Seed,
+        abi::Morpho,
         rehearsal::{Stage, Troupe},
     },
     drivers::{dropped::Dropped, searcher::Event},
     plan::{SkipReason, TargetKey},
 };
+use http_wire::{Held, HttpWire};
 use std::{path::Path, time::Duration};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
 
 const GWEI: u128 = 1_000_000_000;
-
-sol! {
-    struct Params { address loanToken; address collateralToken; address oracle; address irm; uint256 lltv; }
-
-    interface Morpho {
-        function accrueInterest(Params params) external;
-        function supplyCollateral(Params params, uint256 assets, address onBehalf, bytes data) external;
-        function borrow(Params params, uint256 assets, uint256 shares, address onBehalf, address receiver) external;
-    }
-}
-
-const fn params(market: &MarketFacts) -> Params {
-    let facts = market.params();
-    Params { loanToken: facts.loanToken, collateralToken: facts.collateralToken, oracle: facts.oracle, irm: facts.irm, lltv: facts.lltv }
-}
 
 fn set(path: &str, value: &str) -> (String, String) {
     (format!("HARRIER__{}", path.replace('.', "__")), value.to_string())
@@ -73,7 +56,7 @@ fn routed(to: Address, call: &[u8]) -> Bytes {
 /// Interest of a market, written down by way of a router: a transaction whose target is in no read set and that changes one.
 async fn poke(devnet: &Devnet, who: &Person, router: Address, market: &str) -> B256 {
     let market = devnet.contracts().market(market).unwrap();
-    let call = Morpho::accrueInterestCall { params: params(market) }.abi_encode();
+    let call = Morpho::accrueInterestCall { marketParams: market.params() }.abi_encode();
     let data = routed(devnet.contracts().morpho, &call);
     devnet.send_public(devnet.signed(who, Some(router), U256::ZERO, data, 500_000, GWEI).await.unwrap()).await.unwrap()
 }
@@ -141,12 +124,17 @@ async fn a_position_that_a_pending_transaction_begins_is_asked_before_it_is_mine
     // Collateral alone is no position: the book does not list it.
     let deployer = devnet.deployer().unwrap();
     let pledge =
-        Morpho::supplyCollateralCall { params: params(market), assets: U256::from(10).pow(U256::from(19)), onBehalf: who.address(), data: Bytes::new() };
+        Morpho::supplyCollateralCall { marketParams: market.params(), assets: U256::from(10).pow(U256::from(19)), onBehalf: who.address(), data: Bytes::new() };
     let raw = devnet.signed(&deployer, Some(devnet.contracts().morpho), U256::ZERO, pledge.abi_encode().into(), 300_000, GWEI).await.unwrap();
     devnet.send_public(raw).await.unwrap();
     troupe.block(devnet).await.unwrap();
-    let borrow =
-        Morpho::borrowCall { params: params(market), assets: U256::from(1_000_000_000), shares: U256::ZERO, onBehalf: who.address(), receiver: who.address() };
+    let borrow = Morpho::borrowCall {
+        marketParams: market.params(),
+        assets: U256::from(1_000_000_000),
+        shares: U256::ZERO,
+        onBehalf: who.address(),
+        receiver: who.address(),
+    };
     let raw = devnet.signed(&who, Some(devnet.contracts().morpho), U256::ZERO, borrow.abi_encode().into(), 500_000, GWEI).await.unwrap();
     let hash = devnet.send_public(raw).await.unwrap();
     let outcome = troupe.pending(hash).await.unwrap().unwrap();
@@ -155,58 +143,14 @@ async fn a_position_that_a_pending_transaction_begins_is_asked_before_it_is_mine
     troupe.end().await.unwrap().0.close().await.unwrap();
 }
 
-/// Passes requests on to a node, and holds back the answers to one method until it is told otherwise.
-async fn holding_back(node: &str, method: &'static str) -> (String, watch::Sender<bool>) {
-    let upstream = node.trim_start_matches("http://").to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (hold, held) = watch::channel(false);
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (upstream, held) = (upstream.clone(), held.clone());
-            tokio::spawn(async move { serve(client, &upstream, method, held).await });
-        }
-    });
-    (url, hold)
-}
-
-async fn serve(mut client: TcpStream, upstream: &str, method: &str, mut held: watch::Receiver<bool>) -> Option<()> {
-    loop {
-        let body = message(&mut client).await?;
-        let mut node = TcpStream::connect(upstream).await.ok()?;
-        let head = format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-        node.write_all(head.as_bytes()).await.ok()?;
-        node.write_all(&body).await.ok()?;
-        let answer = message(&mut node).await?;
-        if String::from_utf8_lossy(&body).contains(method) {
-            held.wait_for(|held| !*held).await.ok()?;
-        }
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
-        client.write_all(head.as_bytes()).await.ok()?;
-        client.write_all(&answer).await.ok()?;
-    }
-}
-
-async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.ok()?);
-    }
-    let head = String::from_utf8(head).ok()?.to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or("0", str::trim).parse().ok()?;
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some(body)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_ahead_that_hangs_holds_up_neither_heads_nor_other_triggers() {
     let folder = tempfile::tempdir().unwrap();
     let stage = stage(folder.path()).await;
     let devnet = &stage.devnet;
     let router = router(devnet).await;
-    let (url, hold) = holding_back(&devnet.http_url(), "debug_traceCall").await;
-    let overrides = [set("node.http", &format!("\"{url}\"")), set("engine.pending_fetch_ms", "3000")];
+    let wire = HttpWire::to(devnet.http_url()).await.unwrap();
+    let overrides = [set("node.http", &format!("\"{}\"", wire.url())), set("engine.pending_fetch_ms", "3000")];
     let mut troupe = troupe(&stage, folder.path(), &overrides).await;
     // A call that was seen once: whatever it needs is known from now on, at every head.
     let regular = devnet.dev_account(8).unwrap();
@@ -214,7 +158,7 @@ async fn a_read_ahead_that_hangs_holds_up_neither_heads_nor_other_triggers() {
     assert_eq!(troupe.pending(first).await.unwrap().unwrap().markets, 1);
     troupe.block(devnet).await.unwrap();
 
-    hold.send_replace(true);
+    wire.hold(Held::Method("debug_traceCall"));
     // Nothing is known of this sender, so what it needs is asked of the node, which does not answer.
     let stranger = poke(devnet, &devnet.dev_account(9).unwrap(), router, "stake-weth").await;
     // It hangs; another is simulated behind it, and a head is followed, all of it while it hangs.
@@ -224,7 +168,7 @@ async fn a_read_ahead_that_hangs_holds_up_neither_heads_nor_other_triggers() {
     let about = |troupe: &Troupe, hash: B256| troupe.happened.iter().any(|event| matches!(event, Event::Ignored { hash: other, .. } if *other == hash));
     assert!(!about(&troupe, stranger), "it is still being read for");
     tokio::time::timeout(Duration::from_millis(2_500), troupe.block(devnet)).await.expect("a head is not held up").unwrap();
-    hold.send_replace(false);
+    wire.hold(Held::Nothing);
     troupe.end().await.unwrap().0.close().await.unwrap();
 }
 
@@ -234,13 +178,13 @@ async fn a_read_ahead_that_never_ends_is_given_up_and_counted() {
     let stage = stage(folder.path()).await;
     let devnet = &stage.devnet;
     let router = router(devnet).await;
-    let (url, hold) = holding_back(&devnet.http_url(), "debug_traceCall").await;
-    let overrides = [set("node.http", &format!("\"{url}\"")), set("engine.pending_fetch_ms", "300")];
+    let wire = HttpWire::to(devnet.http_url()).await.unwrap();
+    let overrides = [set("node.http", &format!("\"{}\"", wire.url())), set("engine.pending_fetch_ms", "300")];
     let mut troupe = troupe(&stage, folder.path(), &overrides).await;
-    hold.send_replace(true);
+    wire.hold(Held::Method("debug_traceCall"));
     let stranger = poke(devnet, &devnet.dev_account(8).unwrap(), router, "weth-usdc").await;
     assert_eq!(troupe.pending(stranger).await.unwrap().unwrap_err(), Dropped::Unread);
-    hold.send_replace(false);
+    wire.hold(Held::Nothing);
     // Whoever comes later is read for as before.
     let next = poke(devnet, &devnet.dev_account(9).unwrap(), router, "weth-usdc").await;
     assert_eq!(troupe.pending(next).await.unwrap().unwrap().markets, 1);

@@ -11,6 +11,8 @@
 #![allow(clippy::indexing_slicing, reason = "a measurement that fails says so")]
 
 mod figure;
+#[path = "../../tests/http_wire/mod.rs"]
+mod http_wire;
 mod others;
 mod pending;
 mod raw;
@@ -18,7 +20,6 @@ mod replay;
 mod rolling;
 mod scene;
 mod simulation;
-mod slow_wire;
 mod warm_head;
 
 use eyre::WrapErr;

@@ -20,13 +20,14 @@ use alloy::{
     primitives::{Address, B256, Bytes, I256, U256, keccak256},
     rpc::types::{Transaction, TransactionInfo},
     signers::local::PrivateKeySigner,
-    sol,
     sol_types::SolCall,
 };
 use eyre::{OptionExt, ensure, eyre};
 use harrier::{
     devnet::{
-        DevnetConfig, Fault, Person, Seed, borrower_name,
+        DevnetConfig, Fault, Person, Seed,
+        abi::{Feed, Token},
+        borrower_name,
         people::Draft,
         rehearsal::{Stage, Troupe},
     },
@@ -47,11 +48,6 @@ const LEAD: Duration = Duration::from_millis(300);
 /// Announced together; so many times a second are they announced.
 const BURST: usize = 5;
 const GWEI: u128 = 1_000_000_000;
-
-sol! {
-    function transmit(int256 answer) external;
-    function transfer(address to, uint256 amount) external returns (bool);
-}
 
 /// Medians from announcement to bundle.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +170,7 @@ impl Updates {
     fn next(&mut self, basis_points: i64) -> eyre::Result<Value> {
         let factor = I256::try_from(10_000 + basis_points)?;
         let answer = self.answer.checked_mul(factor).and_then(|scaled| scaled.checked_div(I256::unchecked_from(10_000))).ok_or_eyre("a price out of range")?;
-        self.draft.data = transmitCall { answer }.abi_encode().into();
+        self.draft.data = Feed::transmitCall { answer }.abi_encode().into();
         self.draft.max_fee += 1;
         announced(&self.transmitter.sign(&self.draft)?)
     }
@@ -210,7 +206,7 @@ impl Crowd {
         if self.made.is_multiple_of(3)
             && let Some((holder, nonce)) = self.holders.get_mut(usize::try_from(self.made / 3)? % count)
         {
-            let data = transferCall { to, amount: U256::from(1) }.abi_encode().into();
+            let data = Token::transferCall { to, amount: U256::from(1) }.abi_encode().into();
             let draft = Draft { nonce: *nonce, to: Some(self.token), value: U256::ZERO, data, gas: 100_000, ..payment };
             *nonce += 1;
             return announced(&holder.sign(&draft)?);

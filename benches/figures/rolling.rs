@@ -7,7 +7,7 @@
 
 use super::{
     figure::{Absolute, Better, Figure, Measured, Promise, median},
-    slow_wire::SlowWire,
+    http_wire::HttpWire,
 };
 use alloy::{
     network::AnyNetwork,
@@ -37,12 +37,12 @@ const TIP: u128 = 1_000_000_000;
 /// A fork on a wire of its own.
 struct Follower {
     fork: Fork,
-    wire: SlowWire,
+    wire: HttpWire,
 }
 
 impl Follower {
     async fn start(devnet: &Devnet, roll: Roll) -> eyre::Result<Self> {
-        let wire = SlowWire::to(devnet.http_url(), Duration::ZERO).await?;
+        let wire = HttpWire::to(devnet.http_url()).await?;
         let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_http(wire.url().parse()?).erased();
         let rules = ChainRules::fixed(devnet.chain_id(), SLOT_SECONDS, Hardfork::Osaka);
         let fork = Fork::start(&provider, devnet.head(), ForkOptions::default())?.with_rolling(roll, &rules);

@@ -7,10 +7,13 @@
 //!
 //! Three markets, ten pools. Both have their connection already, and the cold one has its checkpoint of the logs: what it lacks is the state.
 
+#[path = "../../tests/swap_router/mod.rs"]
+mod swap_router;
+
 use super::{
     figure::{Absolute, Better, Figure, Measured, Promise, median},
+    http_wire::HttpWire,
     scene::Quiet,
-    slow_wire::SlowWire,
 };
 use alloy::{
     primitives::{
@@ -23,7 +26,10 @@ use eyre::{OptionExt, ensure};
 use harrier::{
     chain::{Head, Node},
     config::{Config, Environment},
-    devnet::{Artifact, Devnet, DevnetConfig, Person, SearcherFacts, Seed, TokenFacts},
+    devnet::{
+        Artifact, Devnet, DevnetConfig, Person, SearcherFacts, Seed, TokenFacts,
+        abi::{Feed, MintParams, PositionManager, Token},
+    },
     drivers::{
         assemble,
         session::{Executing, Session},
@@ -40,47 +46,8 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use swap_router::{ExactInputSingleParams, Swapper};
 use tokio::runtime::Runtime;
-
-alloy::sol! {
-    struct MintParams {
-        address token0;
-        address token1;
-        uint24 fee;
-        int24 tickLower;
-        int24 tickUpper;
-        uint256 amount0Desired;
-        uint256 amount1Desired;
-        uint256 amount0Min;
-        uint256 amount1Min;
-        address recipient;
-        uint256 deadline;
-    }
-    interface Positions {
-        function createAndInitializePoolIfNecessary(address token0, address token1, uint24 fee, uint160 sqrtPriceX96) external payable returns (address);
-        function mint(MintParams params) external payable returns (uint256, uint128, uint256, uint256);
-    }
-    struct ExactInputSingleParams {
-        address tokenIn;
-        address tokenOut;
-        uint24 fee;
-        address recipient;
-        uint256 deadline;
-        uint256 amountIn;
-        uint256 amountOutMinimum;
-        uint160 sqrtPriceLimitX96;
-    }
-    interface Swapper {
-        function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
-    }
-    interface Token {
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
-    }
-    interface Feed {
-        function transmit(int256 answer) external;
-    }
-}
 
 /// What every request takes longer.
 const DELAY: Duration = Duration::from_millis(10);
@@ -108,7 +75,7 @@ const TIP: u128 = 1_000_000_000;
 pub(crate) struct WarmHead<'a> {
     runtime: &'a Runtime,
     devnet: Devnet,
-    wire: SlowWire,
+    wire: HttpWire,
     node: Arc<Node>,
     config: Arc<Config>,
     swapper: Address,
@@ -132,7 +99,8 @@ impl<'a> WarmHead<'a> {
                 pools.push(fill_pool(&devnet, sides, fee, spacing).await?);
             }
             devnet.story().borrower("alice").market("weth-usdc").health(1_020_000_000_000_000_000).open().await?;
-            let wire = SlowWire::to(devnet.http_url(), DELAY).await?;
+            let wire = HttpWire::to(devnet.http_url()).await?;
+            wire.set_late(DELAY..=DELAY);
             let folder = tempfile::tempdir()?;
             let ledger = folder.path().join("ledger.sqlite");
             let facts = SearcherFacts { executor: None, receiver: devnet.owner()?.address(), ledger: &ledger };
@@ -142,7 +110,7 @@ impl<'a> WarmHead<'a> {
             config.protocols.values_mut().for_each(|protocol| protocol.markets.clone_from(&ids));
             let config = Arc::new(config);
             let node = connect(&config, &environment).await?;
-            let checkpoints = Arc::new(Ledger::open(&ledger)?);
+            let checkpoints = Arc::new(Ledger::open(&ledger).await?);
             let warm = session(&config, &node, devnet.head(), &checkpoints).await?;
             ensure!(warm.book().read().markets().count() == MARKETS.len(), "not the markets that were asked for");
             let price = devnet.answer("ETH/USD").await?;
@@ -295,7 +263,7 @@ async fn fill_pool(devnet: &Devnet, sides: [(TokenFacts, u64); 2], fee: u32, spa
     let price = U160::checked_from_limbs_slice(root.as_limbs()).ok_or_eyre("a price out of range")?;
     let by = devnet.deployer()?;
     let manager = devnet.contracts().position_manager;
-    let start = Positions::createAndInitializePoolIfNecessaryCall { token0, token1, fee: U24::from(fee), sqrtPriceX96: price };
+    let start = PositionManager::createAndInitializePoolIfNecessaryCall { token0, token1, fee: U24::from(fee), sqrtPriceX96: price };
     send(devnet, &by, Some(manager), start.abi_encode(), 8_000_000).await?;
     let edge = |tick: i32| I24::try_from(tick / spacing * spacing).map_err(|_| eyre::eyre!("a tick out of range"));
     let params = MintParams {
@@ -311,7 +279,7 @@ async fn fill_pool(devnet: &Devnet, sides: [(TokenFacts, u64); 2], fee: u32, spa
         recipient: by.address(),
         deadline: U256::MAX,
     };
-    send(devnet, &by, Some(manager), Positions::mintCall { params }.abi_encode(), 1_500_000).await?;
+    send(devnet, &by, Some(manager), PositionManager::mintCall { params }.abi_encode(), 1_500_000).await?;
     mine(devnet, "a pool").await?;
     Ok((token0, token1, fee))
 }

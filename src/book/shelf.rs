@@ -167,20 +167,7 @@ mod tests {
 
     #[test]
     fn sibling_heads_are_not_the_same_block() {
-        let head = |hash: u8| Head {
-            number: 100,
-            hash: B256::repeat_byte(hash),
-            parent_hash: B256::repeat_byte(1),
-            timestamp: 1_200,
-            base_fee: 7,
-            gas_limit: 30_000_000,
-            gas_used: 0,
-            fee_recipient: Address::ZERO,
-            prev_randao: B256::ZERO,
-            excess_blob_gas: 0,
-            blob_gas_used: 0,
-            receipts_root: B256::ZERO,
-        };
+        let head = |hash: u8| Head { timestamp: 1_200, base_fee: 7, gas_limit: 30_000_000, ..Head::placed(100, B256::repeat_byte(hash), B256::repeat_byte(1)) };
         let rules = ChainRules::fixed(1, 12, Hardfork::Osaka);
         let (ours, sibling) = (TargetBlock::after(&head(2), &rules), TargetBlock::after(&head(3), &rules));
         let mut reads = ReadSet::default();

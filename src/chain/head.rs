@@ -35,6 +35,27 @@ pub struct Head {
     pub receipts_root: B256,
 }
 
+impl Head {
+    /// A head of which nothing is known but its place in the chain; all else is zero.
+    #[must_use]
+    pub const fn placed(number: u64, hash: B256, parent_hash: B256) -> Self {
+        Self {
+            number,
+            hash,
+            parent_hash,
+            timestamp: 0,
+            base_fee: 0,
+            gas_limit: 0,
+            gas_used: 0,
+            fee_recipient: Address::ZERO,
+            prev_randao: B256::ZERO,
+            excess_blob_gas: 0,
+            blob_gas_used: 0,
+            receipts_root: B256::ZERO,
+        }
+    }
+}
+
 /// A transaction that waits in the public mempool; its sender is the node's word.
 #[derive(Clone, Debug)]
 pub struct PendingTx {

@@ -141,20 +141,7 @@ mod tests {
     /// A head of branch `branch`; numbers say where it stands.
     fn head(number: u64, branch: u8, parent_branch: u8) -> Head {
         let hash = |number: u64, branch: u8| B256::from(alloy::primitives::U256::from(number * 256 + u64::from(branch)));
-        Head {
-            number,
-            hash: hash(number, branch),
-            parent_hash: hash(number - 1, parent_branch),
-            timestamp: number * 12,
-            base_fee: 7,
-            gas_limit: 30_000_000,
-            gas_used: 0,
-            fee_recipient: alloy::primitives::Address::ZERO,
-            prev_randao: B256::ZERO,
-            excess_blob_gas: 0,
-            blob_gas_used: 0,
-            receipts_root: B256::ZERO,
-        }
+        Head::placed(number, hash(number, branch), hash(number - 1, parent_branch))
     }
 
     fn window(to: u64) -> HeadWindow {

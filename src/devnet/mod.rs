@@ -9,7 +9,7 @@
 //! blocks. What a searcher meets is what it meets on mainnet: pending transactions are announced, bundles are not; a
 //! block is bundles first, then transactions by tip; it is 12 seconds after its parent and its base fee follows EIP-1559.
 
-mod abi;
+pub mod abi;
 mod anvil;
 mod artifacts;
 mod builder;

@@ -180,20 +180,7 @@ impl Recorded {
 
 /// What is known of the parent: which block it is. Only a prediction of its child would need the rest.
 const fn parent(block: &MinedBlock) -> Head {
-    Head {
-        number: block.target.number.saturating_sub(1),
-        hash: block.parent_hash,
-        parent_hash: B256::ZERO,
-        timestamp: 0,
-        base_fee: 0,
-        gas_limit: 0,
-        gas_used: 0,
-        fee_recipient: Address::ZERO,
-        prev_randao: B256::ZERO,
-        excess_blob_gas: 0,
-        blob_gas_used: 0,
-        receipts_root: B256::ZERO,
-    }
+    Head::placed(block.target.number.saturating_sub(1), block.parent_hash, B256::ZERO)
 }
 
 /// An account as it is written.

@@ -80,7 +80,7 @@ pub async fn take(config: Config, environment: &Environment, begin: Begin, path:
     let node = connect(&config, environment).await?;
     let head = begin_at(&node, begin).await?;
     // Where a dry-run goes on from, so that the logs are read once.
-    let ledger = Ledger::open(&super::start::dry_ledger_path(&config)).map_err(StartError::from)?;
+    let ledger = Ledger::open(&super::start::dry_ledger_path(&config)).await.map_err(StartError::from)?;
     let config = Arc::new(config);
     let (session, operators) = session(&config, Source::Node(node), head, ledger.clone(), progress).await?;
     session.warm(&configured(&config)).await.map_err(StartError::from)?;

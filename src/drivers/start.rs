@@ -195,7 +195,7 @@ pub async fn dry_run_of(config: Config, snapshot: &Path, watchers: Watchers) -> 
 }
 
 async fn dry_searcher(config: Config, source: Source, head: Head, watchers: Watchers, progress: &dyn Progress) -> Result<Searcher<DrySink>, StartError> {
-    let ledger = Ledger::open(&dry_ledger_path(&config))?;
+    let ledger = Ledger::open(&dry_ledger_path(&config)).await?;
     let injected = assemble::injected(&config, &assemble::protocols(&config));
     let sink = DrySink::new(injected.operators.clone(), Some(Records::new(ledger.clone())));
     let policy = policy(&config, KillSwitch::default())?;
@@ -227,7 +227,7 @@ pub async fn live(
     }
     let head = begin_at(&node, Begin::Latest).await?;
     let (relays, identity) = relays(&config, environment, &operators)?;
-    let ledger = Ledger::open(&config.ledger.path)?;
+    let ledger = Ledger::open(&config.ledger.path).await?;
     let blocks = NodeBlocks::new(node.provider(), config.node.timeout());
     let mut sink = LiveSink::new(operators, relays, Records::new(ledger.clone()), identity, blocks, watchers.decided);
     let policy = policy(&config, kill)?;

@@ -22,7 +22,7 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// Takes the lock of the ledger at `path`.
+/// Takes the lock of the ledger at `path`. Waits, so it is for a thread that nobody else needs: the writer's.
 pub(super) fn take(path: &Path) -> Result<Lock, LedgerError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

@@ -46,7 +46,7 @@ use std::{
     },
     thread::JoinHandle,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use writer::Work;
 
 /// Most pieces of work that wait for the writer.
@@ -75,14 +75,14 @@ pub enum Note {
 }
 
 impl Ledger {
-    /// Opens a ledger, creates it where there is none, and starts its writer. Blocks for the time of a few disk accesses, or for two seconds
-    /// while another process has it; then that is the error, [`LedgerError::InUse`].
-    pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let lock = lock::take(path)?;
-        let connection = schema::open(path)?;
-        let next_id = schema::last_id(&connection)?.saturating_add(1);
+    /// Opens a ledger, creates it where there is none, and starts its writer. Takes the time of a few disk accesses, or two seconds while another
+    /// process has it; then that is the error, [`LedgerError::InUse`]. All of it is done by the writer's thread, so the caller's is free meanwhile.
+    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
         let (queue, work) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(connection, work, lock)).map_err(LedgerError::Thread)?;
+        let (opened, answer) = oneshot::channel();
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || writer::run(&path, opened, work)).map_err(LedgerError::Thread)?;
+        let next_id = answer.await.map_err(|_| LedgerError::Closed)??.saturating_add(1);
         Ok(Self { queue, next_id: Arc::new(AtomicI64::new(next_id)), dropped: Arc::default(), thread: Arc::new(Mutex::new(Some(thread))) })
     }
 

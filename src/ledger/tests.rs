@@ -68,9 +68,9 @@ fn landed(profit: I256, inputs: Inputs) -> Outcome {
     Outcome::Landed(Realised { block: 100, block_hash: hash("block"), inputs, profit_wei: profit, gas_used: 400_000, builder_payment_wei: U256::from(5) })
 }
 
-fn open() -> (tempfile::TempDir, Ledger) {
+async fn open() -> (tempfile::TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
     (folder, ledger)
 }
 
@@ -102,7 +102,7 @@ fn the_first_differing_input_is_named_and_none_is_an_alarm() {
 
 #[tokio::test]
 async fn a_run_adds_up() {
-    let (_folder, ledger) = open();
+    let (_folder, ledger) = open().await;
     let huge = I256::try_from(U256::MAX >> 1).unwrap() - wei(100);
     let trigger = ledger.record_trigger(TriggerRow { trigger: Trigger::Pending { hash: hash("oracle") }, head_number: 99, head_hash: hash("head"), at_ms: 1 });
     let opportunity = ledger.record_opportunity(OpportunityRow {
@@ -176,7 +176,7 @@ fn rows_of(direct: &rusqlite::Connection, bundle: RecordId) -> Vec<(String, Opti
 
 #[tokio::test]
 async fn a_decision_is_taken_back_and_made_again_and_nothing_is_forgotten() {
-    let (folder, ledger) = open();
+    let (folder, ledger) = open().await;
     let id = ledger.journal_bundle(bundle(1, wei(10))).await.unwrap();
     let other = ledger.journal_bundle(bundle(2, wei(20))).await.unwrap();
     let first = OutcomeRow { proofs: vec![proof_of(id, ProofEnd::Landed)], ..row(landed(wei(10), inputs())) };
@@ -226,7 +226,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
         )
         .unwrap();
     drop(direct);
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = Ledger::open(&path).await.unwrap();
     let unfinished = ledger.unfinished_bundles().await.unwrap();
     assert_eq!(unfinished.len(), 1);
     assert!(unfinished[0].bundle.jobs.is_empty() && unfinished[0].submitted);
@@ -234,22 +234,21 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
 
 #[tokio::test]
 async fn one_process_a_ledger() {
-    let (folder, ledger) = open();
+    let (folder, ledger) = open().await;
     let path = folder.path().join("ledger.sqlite");
-    let second = path.clone();
-    let refused = tokio::task::spawn_blocking(move || Ledger::open(&second)).await.unwrap();
+    let refused = Ledger::open(&path).await;
     assert!(matches!(&refused, Err(LedgerError::InUse { .. })), "{refused:?}");
     // Readers are welcome meanwhile.
     let direct = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     assert_eq!(direct.query_row("SELECT count(*) FROM bundles", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     // Nobody waits for the writer's end here; the next one does.
     drop(ledger);
-    Ledger::open(&path).unwrap();
+    Ledger::open(&path).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_failed_piece_undoes_itself_only() {
-    let (_folder, ledger) = open();
+    let (_folder, ledger) = open().await;
     // All are given before any is awaited, so they share a commit.
     let (good, bad, also_good) = tokio::join!(
         ledger.journal_bundle(bundle(1, wei(1))),
@@ -266,7 +265,7 @@ async fn a_failed_piece_undoes_itself_only() {
 
 #[tokio::test]
 async fn a_discovery_goes_on_where_it_stopped() {
-    let (folder, ledger) = open();
+    let (folder, ledger) = open().await;
     let item = |key: u8, value: u8| Discovered { key: Bytes::from(vec![key]), value: Bytes::from(vec![value]) };
     assert_eq!(ledger.checkpoint("morpho_blue").await.unwrap(), None);
     ledger.store_checkpoint("morpho_blue", Checkpoint { number: 5, hash: hash("5") }, vec![item(1, 1), item(2, 1)]).await.unwrap();
@@ -274,7 +273,7 @@ async fn a_discovery_goes_on_where_it_stopped() {
     ledger.store_checkpoint("moolah", Checkpoint { number: 1, hash: hash("1") }, vec![item(7, 7)]).await.unwrap();
     ledger.close().await.unwrap();
 
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).unwrap();
+    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
     assert_eq!(ledger.checkpoint("morpho_blue").await.unwrap(), Some(Checkpoint { number: 9, hash: hash("9") }));
     assert_eq!(ledger.discovered("morpho_blue").await.unwrap(), [item(1, 1), item(2, 2), item(3, 1)]);
     ledger.forget_discovery("morpho_blue").await.unwrap();
@@ -284,7 +283,7 @@ async fn a_discovery_goes_on_where_it_stopped() {
 
 #[tokio::test]
 async fn proofs_and_ids_outlive_the_process() {
-    let (folder, ledger) = open();
+    let (folder, ledger) = open().await;
     let first = ledger
         .record_proof(ProofRow {
             target: target(),
@@ -299,7 +298,7 @@ async fn proofs_and_ids_outlive_the_process() {
         .unwrap();
     ledger.close().await.unwrap();
     let path = folder.path().join("ledger.sqlite");
-    let ledger = Ledger::open(&path).unwrap();
+    let ledger = Ledger::open(&path).await.unwrap();
     assert!(ledger.journal_bundle(bundle(1, wei(1))).await.unwrap() > first);
     let direct = rusqlite::Connection::open(&path).unwrap();
     let kept: (String, String, String) =
@@ -307,16 +306,16 @@ async fn proofs_and_ids_outlive_the_process() {
     assert_eq!(kept, ("skipped".to_owned(), "price_unavailable".to_owned(), format!("{:#x}", who(1))));
 }
 
-#[test]
-fn a_newer_ledger_is_refused_and_a_broken_file_too() {
+#[tokio::test]
+async fn a_newer_ledger_is_refused_and_a_broken_file_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
     drop(schema::open(&path).unwrap());
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(Ledger::open(&path), Err(LedgerError::Newer { found: 99, .. })));
+    assert!(matches!(Ledger::open(&path).await, Err(LedgerError::Newer { found: 99, .. })));
     let broken = folder.path().join("broken.sqlite");
     std::fs::write(&broken, "this is no database, but it is long enough to look like a file of one".repeat(20)).unwrap();
-    assert!(matches!(Ledger::open(&broken), Err(LedgerError::Open { .. })));
+    assert!(matches!(Ledger::open(&broken).await, Err(LedgerError::Open { .. })));
 }
 
 const CHILD: &str = "HARRIER_TEST_LEDGER_CHILD";
@@ -327,7 +326,7 @@ fn writes_until_killed() {
     let Ok(path) = std::env::var(CHILD) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let ledger = Ledger::open(path.as_ref()).unwrap();
+        let ledger = Ledger::open(path.as_ref()).await.unwrap();
         for seed in 0.. {
             ledger.record_skip(SkipRow { trigger: None, target: Some(target()), action: None, block: seed, skip: Skip::new(SkipReason::Dust, "") });
             let id = ledger.journal_bundle(bundle(seed, wei(1))).await.unwrap();
@@ -374,7 +373,7 @@ async fn what_was_acknowledged_survives_kill_9() {
 
         let check: String = rusqlite::Connection::open(&path).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
-        let ledger = Ledger::open(&path).unwrap();
+        let ledger = Ledger::open(&path).await.unwrap();
         let unfinished: Vec<RecordId> = ledger.unfinished_bundles().await.unwrap().into_iter().map(|bundle| bundle.id).collect();
         for id in &journaled {
             assert!(unfinished.contains(id) || finished.contains(id) || unsaid.contains(id), "{id} is lost");

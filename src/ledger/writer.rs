@@ -1,8 +1,12 @@
 //! The thread that owns the database. What waits together is committed together, so one disk flush serves many.
 
-use super::{error::LedgerError, lock::Lock};
+use super::{
+    error::LedgerError,
+    lock::{self, Lock},
+    schema,
+};
 use rusqlite::{Connection, TransactionBehavior};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 /// Most pieces of work in one commit.
@@ -37,8 +41,19 @@ fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Re
     result
 }
 
-/// Works until every sender is gone; then the file is free for another process.
-pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Work>, lock: Lock) {
+/// Takes the ledger at `path`, tells the last identity in it, and works until every sender is gone; then the file is free for another process.
+pub(super) fn run(path: &Path, opened: oneshot::Sender<Result<i64, LedgerError>>, mut queue: mpsc::Receiver<Work>) {
+    let (lock, mut connection) = match open(path) {
+        Ok((lock, connection, last_id)) => {
+            // Whoever asked may have stopped waiting; then nothing is queued, and all ends at once.
+            let _ = opened.send(Ok(last_id));
+            (lock, connection)
+        }
+        Err(error) => {
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
     while let Some(first) = queue.blocking_recv() {
         let mut together = vec![first];
         while together.len() < MOST_TOGETHER
@@ -57,6 +72,13 @@ pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Work>, l
     }
     drop(connection);
     drop(lock);
+}
+
+fn open(path: &Path) -> Result<(Lock, Connection, i64), LedgerError> {
+    let lock = lock::take(path)?;
+    let connection = schema::open(path)?;
+    let last_id = schema::last_id(&connection)?;
+    Ok((lock, connection, last_id))
 }
 
 fn commit(connection: &mut Connection, together: Vec<Work>, waiting: &mut Vec<After>) -> Result<(), rusqlite::Error> {

@@ -5,6 +5,7 @@
 //! view ─▶ read_market ─▶ boundary ────▶ range ─▶ confirm ─▶ Opportunity ─▶ terms(size) ─▶ steps ─▶ engine
 //! ```
 
+pub mod checked;
 pub mod flux;
 pub mod fx;
 pub mod morpho;

@@ -18,18 +18,11 @@ struct Scene {
 
 fn scene() -> Scene {
     let head = Head {
-        number: 8,
-        hash: B256::repeat_byte(8),
-        parent_hash: B256::repeat_byte(7),
         timestamp: 96,
         base_fee: 1_000,
         gas_limit: 30_000_000,
-        gas_used: 0,
         fee_recipient: Address::repeat_byte(0xfe),
-        prev_randao: B256::ZERO,
-        excess_blob_gas: 0,
-        blob_gas_used: 0,
-        receipts_root: B256::ZERO,
+        ..Head::placed(8, B256::repeat_byte(8), B256::repeat_byte(7))
     };
     Scene { block: IncludedBlock { head, txs: Vec::new() } }
 }

@@ -9,7 +9,7 @@
 //! the oldest pools quote up to one unit too much, which is taken off, and a StableSwap-NG pool whose amplification ramps quotes with a
 //! coarser A than it swaps with.
 
-use super::{Quote, Refusal, Swap, Venue, VenueError, abi::ICurvePool};
+use super::{Quote, Refusal, Swap, Venue, VenueError, abi::ICurvePool, ask};
 use crate::{
     fork::{Call, Facet, ReadSet, TargetBlock, View},
     plan::{Amount, Approval, Patch, Step},
@@ -165,12 +165,7 @@ impl Venue for CurvePool {
             return Err(Refusal::Closed { venue: Arc::clone(&self.name) }.into());
         }
         let call = ICurvePool::get_dyCall { i: index(i), j: index(j), dx: amount };
-        let outcome = view.call_recorded(block, &Call::new(self.address, call.abi_encode().into()), reads)?;
-        if !outcome.success {
-            return Err(Refusal::Reverted { venue: Arc::clone(&self.name), output: outcome.output }.into());
-        }
-        let quoted = ICurvePool::get_dyCall::abi_decode_returns_validate(&outcome.output)
-            .map_err(|_| Refusal::Nonsense { venue: Arc::clone(&self.name), output: outcome.output })?;
+        let quoted = ask(view, block, &self.name, self.address, &call, reads)?;
         let pays = if self.kind == CurveKind::A1 { quoted.saturating_sub(U256::ONE) } else { quoted };
         if pays.is_zero() {
             // The swap would succeed, and take the input for nothing.

@@ -235,6 +235,17 @@ pub trait Venue: Send + Sync + fmt::Debug {
     /// The trade as steps of a plan.
     fn steps(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Vec<Step>, Refusal>;
 }
+
+/// Whether a venue of two tokens sells the first for the second; false is the other way round.
+fn sells_first(venue: &Arc<str>, tokens: [Address; 2], token_in: Address, token_out: Address) -> Result<bool, Refusal> {
+    let [first, second] = tokens;
+    match (token_in, token_out) {
+        pair if pair == (first, second) => Ok(true),
+        pair if pair == (second, first) => Ok(false),
+        _ => Err(Refusal::NotTraded { venue: Arc::clone(venue), token_in, token_out }),
+    }
+}
+
 /// One call whose answer must decode.
 fn ask<C: SolCall>(view: &View, block: &TargetBlock, venue: &Arc<str>, to: Address, call: &C, reads: &mut ReadSet) -> Result<C::Return, VenueError> {
     let outcome = view.call_recorded(block, &Call::new(to, call.abi_encode().into()), reads)?;

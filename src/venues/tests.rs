@@ -49,20 +49,7 @@ fn nowhere() -> View {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
         let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>().connect_mocked_client(Asserter::new()).erased();
-        let head = Head {
-            number: 0,
-            hash: B256::ZERO,
-            parent_hash: B256::ZERO,
-            timestamp: 0,
-            base_fee: 0,
-            gas_limit: 0,
-            gas_used: 0,
-            fee_recipient: Address::ZERO,
-            prev_randao: B256::ZERO,
-            excess_blob_gas: 0,
-            blob_gas_used: 0,
-            receipts_root: B256::ZERO,
-        };
+        let head = Head::placed(0, B256::ZERO, B256::ZERO);
         Fork::start(&provider, head, ForkOptions::default()).unwrap().view()
     });
     VIEW.clone()

@@ -10,7 +10,7 @@
 use super::{
     PROBE, Quote, Refusal, Swap, Venue, VenueError,
     abi::{IProbe, IUniswapV3Factory, IUniswapV3Pool},
-    ask,
+    ask, sells_first,
 };
 use crate::{
     fork::{ReadSet, TargetBlock, View},
@@ -102,13 +102,8 @@ impl UniswapV3Pool {
         self.fee_pips
     }
 
-    fn direction(&self, token_in: Address, token_out: Address) -> Result<bool, Refusal> {
-        let [token0, token1] = self.tokens;
-        match (token_in, token_out) {
-            pair if pair == (token0, token1) => Ok(true),
-            pair if pair == (token1, token0) => Ok(false),
-            _ => Err(Refusal::NotTraded { venue: Arc::clone(&self.name), token_in, token_out }),
-        }
+    fn zero_for_one(&self, token_in: Address, token_out: Address) -> Result<bool, Refusal> {
+        sells_first(&self.name, self.tokens, token_in, token_out)
     }
 
     /// Runs the swap and gives what the pool takes and gives. `specified` is positive for an exact input.
@@ -164,7 +159,7 @@ impl Venue for UniswapV3Pool {
         amount: U256,
         reads: &mut ReadSet,
     ) -> Result<Quote, VenueError> {
-        let zero_for_one = self.direction(token_in, token_out)?;
+        let zero_for_one = self.zero_for_one(token_in, token_out)?;
         let quote = self.probe(view, block, zero_for_one, self.specified(amount)?, reads)?;
         self.whole(amount, quote.amount_in, quote.amount_out, quote)
     }
@@ -178,14 +173,14 @@ impl Venue for UniswapV3Pool {
         amount: U256,
         reads: &mut ReadSet,
     ) -> Result<Quote, VenueError> {
-        let zero_for_one = self.direction(token_in, token_out)?;
+        let zero_for_one = self.zero_for_one(token_in, token_out)?;
         // Not the smallest number, as `specified` is at most the largest: the negation can't overflow.
         let quote = self.probe(view, block, zero_for_one, self.specified(amount)?.wrapping_neg(), reads)?;
         self.whole(amount, quote.amount_out, quote.amount_in, quote)
     }
 
     fn steps(&self, token_in: Address, token_out: Address, swap: Swap) -> Result<Vec<Step>, Refusal> {
-        self.direction(token_in, token_out)?;
+        self.zero_for_one(token_in, token_out)?;
         let (kind, pool) = (SwapKind::UniswapV3, self.address);
         Ok(vec![match swap {
             Swap::ExactIn { amount, min_out } => Step::SwapExactIn { kind, pool, token_in, token_out, amount, min_out },

@@ -4,7 +4,7 @@
 //! stETH ── wrap / unwrap ── wstETH        shares of a pool that grows; no fee, no price impact
 //! ```
 
-use super::{Quote, Refusal, Swap, Venue, VenueError, abi::IWstEth, ask};
+use super::{Quote, Refusal, Swap, Venue, VenueError, abi::IWstEth, ask, sells_first};
 use crate::{
     fork::{ReadSet, TargetBlock, View},
     plan::{Amount, Approval, Patch, Step},
@@ -35,12 +35,7 @@ impl WstEth {
     }
 
     fn unwraps(&self, token_in: Address, token_out: Address) -> Result<bool, Refusal> {
-        let [wrapped, staked] = self.tokens;
-        match (token_in, token_out) {
-            pair if pair == (wrapped, staked) => Ok(true),
-            pair if pair == (staked, wrapped) => Ok(false),
-            _ => Err(Refusal::NotTraded { venue: Arc::clone(&self.name), token_in, token_out }),
-        }
+        sells_first(&self.name, self.tokens, token_in, token_out)
     }
 }
 

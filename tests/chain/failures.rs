@@ -1,6 +1,6 @@
 //! A node that lies, is late, drops the connection or talks nonsense: each gives an error that says what to do.
 
-use crate::support::{Chain, Front, Gate, node_at, node_config, soon};
+use crate::support::{Chain, Front, Wire, node_at, node_config, soon};
 use harrier::{
     chain::{Advice, ChainError, HeadStream, Node, PendingLimits, PendingStream},
     config::Environment,
@@ -38,15 +38,15 @@ async fn a_node_that_changes_its_chain_stops_the_streams() {
     let lie = Arc::clone(&lies);
     let front =
         Front::before(&chain, move |method, _| (method == "eth_chainId" && lie.load(Ordering::SeqCst)).then(|| json!({"result": "0x5"})), |_| Vec::new()).await;
-    let gate = Gate::before(front.address).await;
-    let node = node_at(gate.address, 31_337).await;
+    let wire = Wire::before(front.address).await;
+    let node = node_at(wire.address(), 31_337).await;
     let mut heads = HeadStream::start(Arc::clone(&node));
     let mut pending = PendingStream::start(node, PendingLimits::default());
     soon("the first head", heads.next()).await.unwrap().unwrap();
     soon("the subscription", pending.listening()).await;
     lies.store(true, Ordering::SeqCst);
-    gate.close().await;
-    gate.open();
+    wire.close().await;
+    wire.set_open(true);
     assert!(matches!(soon("the end of heads", heads.next()).await, Some(Err(ChainError::ChainId { found: 5, .. }))));
     assert!(soon("nothing after it", heads.next()).await.is_none());
     assert!(matches!(soon("the end of pending", pending.next()).await, Some(Err(ChainError::ChainId { found: 5, .. }))));
@@ -89,14 +89,14 @@ async fn a_dropped_connection_is_worth_another_try() {
 #[tokio::test]
 async fn a_lost_websocket_for_calls_is_built_anew() {
     let chain = Chain::manual();
-    let gate = Gate::before(chain.address()).await;
-    let config = node_config(None, Some(format!("ws://{}", gate.address)));
+    let wire = Wire::before(chain.address()).await;
+    let config = node_config(None, Some(format!("ws://{}", wire.address())));
     let node = Node::connect(&config, 31_337, &Environment::default()).await.unwrap();
     assert_eq!(node.latest().await.unwrap().number, 0);
-    gate.close().await;
+    wire.close().await;
     // Whether this call is caught in the cut or comes after it, it fails in time and says that another try is worth it.
     assert_eq!(soon("an error", node.latest()).await.unwrap_err().advice(), Advice::Retry);
-    gate.open();
+    wire.set_open(true);
     soon("calls work again", async {
         while node.latest().await.is_err() {
             tokio::task::yield_now().await;

@@ -1,6 +1,6 @@
 //! Continuity: whatever the node does, the events build exactly its chain.
 
-use crate::support::{Chain, Front, Gate, node_at, node_config, soon, until};
+use crate::support::{Chain, Front, Wire, node_at, node_config, soon, until};
 use harrier::{
     chain::{HeadEvent, HeadStream, Node},
     config::Environment,
@@ -95,26 +95,26 @@ async fn heads_are_polled_where_there_is_no_websocket() {
 #[tokio::test]
 async fn a_gap_after_a_cut_connection_is_filled() {
     let chain = Chain::manual();
-    let gate = Gate::before(chain.address()).await;
-    let node = node_at(gate.address, 31_337).await;
+    let wire = Wire::before(chain.address()).await;
+    let node = node_at(wire.address(), 31_337).await;
     let mut heads = HeadStream::start(Arc::clone(&node));
     let mut model = Model::default();
     model.follow(&mut heads, &chain).await;
     chain.mine(3).await;
     model.follow(&mut heads, &chain).await;
 
-    gate.close().await;
+    wire.close().await;
     chain.mine(20).await;
-    gate.open();
+    wire.set_open(true);
     model.follow(&mut heads, &chain).await;
     assert!(model.filled >= 20, "{} filled", model.filled);
     assert_eq!((model.resets, model.reorgs), (1, 0));
     assert!(node.counters().counts().reconnects >= 1);
 
     // Longer than what is remembered: nothing is pretended.
-    gate.close().await;
+    wire.close().await;
     chain.mine(100).await;
-    gate.open();
+    wire.set_open(true);
     model.follow(&mut heads, &chain).await;
     assert_eq!(model.resets, 2);
     assert_eq!(node.counters().counts().resets, 1);

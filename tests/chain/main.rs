@@ -7,3 +7,5 @@ mod heads;
 mod logs;
 mod pending;
 mod support;
+#[path = "../wire/mod.rs"]
+mod wire;

@@ -1,6 +1,6 @@
 //! The mempool: floods are bounded and counted, rubbish is refused with its reason, and nothing ends the stream.
 
-use crate::support::{Chain, Front, Gate, node_at, notification, soon, transfer, until};
+use crate::support::{Chain, Front, Wire, node_at, notification, soon, transfer, until};
 use alloy::{
     consensus::{SignableTransaction, Transaction as _, TxEip4844, TxEnvelope, transaction::Recovered},
     eips::eip2718::Encodable2718,
@@ -54,13 +54,13 @@ async fn a_flood_is_bounded_and_its_drops_are_counted() {
 #[tokio::test]
 async fn the_stream_outlives_its_connection() {
     let chain = Chain::manual();
-    let gate = Gate::before(chain.address()).await;
-    let node = node_at(gate.address, 31_337).await;
+    let wire = Wire::before(chain.address()).await;
+    let node = node_at(wire.address(), 31_337).await;
     let mut stream = PendingStream::start(Arc::clone(&node), PendingLimits::default());
     soon("the subscription", stream.listening()).await;
-    gate.close().await;
+    wire.close().await;
     until("the loss is seen", || !stream.is_listening()).await;
-    gate.open();
+    wire.set_open(true);
     soon("the subscription", stream.listening()).await;
     let tx = transfer(0, Bytes::new()).await;
     node.send_raw_transaction(tx.encoded_2718().into()).await.unwrap();

@@ -1,4 +1,6 @@
-//! Real nodes, a gate that cuts connections, and a front that misbehaves on purpose.
+//! Real nodes, and a front that misbehaves on purpose.
+
+pub(crate) use crate::wire::{Wire, soon};
 
 use alloy::{
     network::{AnyNetwork, EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
@@ -24,7 +26,6 @@ use harrier::{
 };
 use serde_json::{Value, json};
 use std::{
-    future::Future,
     net::SocketAddr,
     sync::{
         Arc,
@@ -32,21 +33,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
-
-/// The longest that a test waits for one thing.
-const PATIENCE: Duration = Duration::from_secs(20);
+use tokio::net::TcpListener;
 
 /// The private key of anvil's first account.
 pub(crate) const ALICE: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
-
-/// Waits for something that must happen.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("it did not happen: {what}"))
-}
 
 /// Waits until a condition holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
@@ -108,53 +98,6 @@ pub(crate) fn node_config(http: Option<String>, ws: Option<String>) -> NodeConfi
 pub(crate) async fn node_at(address: SocketAddr, chain_id: u64) -> Arc<Node> {
     let config = node_config(Some(format!("http://{address}")), Some(format!("ws://{address}")));
     Arc::new(Node::connect(&config, chain_id, &Environment::default()).await.unwrap())
-}
-
-/// A TCP relay in front of a node that can cut every connection and refuse new ones.
-pub(crate) struct Gate {
-    pub(crate) address: SocketAddr,
-    open: watch::Sender<bool>,
-    live: Arc<AtomicUsize>,
-}
-
-impl Gate {
-    pub(crate) async fn before(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (open, state) = watch::channel(true);
-        let live = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&live);
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let mut state = state.clone();
-                let count = Arc::clone(&count);
-                count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(async move {
-                    tokio::select! {
-                        biased;
-                        _ = state.wait_for(|open| !open) => {}
-                        _ = async {
-                            let mut server = TcpStream::connect(target).await?;
-                            tokio::io::copy_bidirectional(&mut client, &mut server).await
-                        } => {}
-                    }
-                    drop(client);
-                    count.fetch_sub(1, Ordering::SeqCst);
-                });
-            }
-        });
-        Self { address, open, live }
-    }
-
-    /// Cuts every connection; they are gone when this returns.
-    pub(crate) async fn close(&self) {
-        self.open.send_replace(false);
-        until("all connections are cut", || self.live.load(Ordering::SeqCst) == 0).await;
-    }
-
-    pub(crate) fn open(&self) {
-        self.open.send_replace(true);
-    }
 }
 
 type Answer = dyn Fn(&str, &Value) -> Option<Value> + Send + Sync;

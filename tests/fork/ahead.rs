@@ -3,12 +3,12 @@
 use crate::{
     chain::{Chain, FEE_RECIPIENT, blocking, connect},
     code,
-    trouble::Gate,
+    http_wire::HttpWire,
 };
 use alloy::primitives::{Address, TxKind, U256};
 use eyre::Result;
 use harrier::fork::{Call, Facet, Fork, ForkError, ForkOptions, ReadSet, SimTx, TargetBlock, Trail, TxStatus, View};
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 /// Runs transactions on what is known and nothing else.
 async fn offline(view: View, txs: Vec<SimTx>) -> Result<Result<TxStatus, ForkError>> {
@@ -37,8 +37,9 @@ async fn scene(chain: &Chain) -> Result<(Address, Address)> {
 async fn one_request_brings_all_that_a_transaction_needs() -> Result<()> {
     let chain = Chain::start().await?;
     let (_, front) = scene(&chain).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["eth_createAccessList"]).await?;
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+    wire.refuse(&["eth_createAccessList"]);
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?;
     let tx = chain.sign(2, TxKind::Call(front), 5, code::words(&[7, 1]));
     let missing = offline(fork.view(), vec![tx.clone()]).await?;
     assert!(matches!(missing, Err(ForkError::NotStored { .. })), "{missing:?}");
@@ -48,9 +49,9 @@ async fn one_request_brings_all_that_a_transaction_needs() -> Result<()> {
     // Whatever the tracer said is what the node says when it is asked for each value.
     assert!(chain.assert_fresh(&fork.view()).await? > 10);
     // Known once, it costs the tracer's request and no other.
-    let before = gate.requests.load(Ordering::SeqCst);
+    let before = wire.requests();
     fork.prefetch_txs(std::slice::from_ref(&tx)).await?;
-    assert_eq!(gate.requests.load(Ordering::SeqCst) - before, 1);
+    assert_eq!(wire.requests() - before, 1);
     // The values belong to that head: at the next one they are what they are there.
     chain.send_and_mine(&[tx]).await?;
     fork.roll(&chain.head().await?).await?;
@@ -62,14 +63,15 @@ async fn one_request_brings_all_that_a_transaction_needs() -> Result<()> {
 async fn a_node_without_a_tracer_makes_an_access_list() -> Result<()> {
     let chain = Chain::start().await?;
     let (_, front) = scene(&chain).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["debug_traceCall"]).await?;
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+    wire.refuse(&["debug_traceCall"]);
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?;
     let tx = chain.sign(2, TxKind::Call(front), 0, code::words(&[7, 1]));
     fork.prefetch_txs(std::slice::from_ref(&tx)).await?;
     assert_eq!(offline(fork.view(), vec![tx]).await??, TxStatus::Success);
     chain.assert_fresh(&fork.view()).await?;
     // It is not asked for a tracer again: the list, and nothing new to read.
-    let before = gate.requests.load(Ordering::SeqCst);
+    let before = wire.requests();
     let other = chain.sign(3, TxKind::Call(front), 0, code::words(&[7, 2]));
     fork.prefetch(&{
         let mut sender = ReadSet::default();
@@ -77,10 +79,10 @@ async fn a_node_without_a_tracer_makes_an_access_list() -> Result<()> {
         sender
     })
     .await?;
-    let between = gate.requests.load(Ordering::SeqCst);
+    let between = wire.requests();
     fork.prefetch_txs(&[other]).await?;
     assert!(between > before);
-    assert_eq!(gate.requests.load(Ordering::SeqCst) - between, 1);
+    assert_eq!(wire.requests() - between, 1);
     Ok(())
 }
 
@@ -88,13 +90,14 @@ async fn a_node_without_a_tracer_makes_an_access_list() -> Result<()> {
 async fn a_node_that_can_tell_nothing_is_asked_once_and_the_run_reads_for_itself() -> Result<()> {
     let chain = Chain::start().await?;
     let (_, front) = scene(&chain).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["debug_traceCall", "eth_createAccessList"]).await?;
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+    wire.refuse(&["debug_traceCall", "eth_createAccessList"]);
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?;
     let tx = chain.sign(2, TxKind::Call(front), 0, code::words(&[7, 1]));
     fork.prefetch_txs(std::slice::from_ref(&tx)).await?;
-    let before = gate.requests.load(Ordering::SeqCst);
+    let before = wire.requests();
     fork.prefetch_txs(std::slice::from_ref(&tx)).await?;
-    assert_eq!(gate.requests.load(Ordering::SeqCst), before, "neither is tried again, and sender and target are known");
+    assert_eq!(wire.requests(), before, "neither is tried again, and sender and target are known");
     let view = fork.view();
     let run = tx.clone();
     blocking(move || view.execute(&TargetBlock::after(view.head(), &Chain::rules()), &[run])).await??;

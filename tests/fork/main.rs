@@ -6,6 +6,8 @@ mod ahead;
 mod chain;
 mod code;
 mod equality;
+#[path = "../http_wire/mod.rs"]
+mod http_wire;
 mod model;
 mod rolling;
 mod storm;

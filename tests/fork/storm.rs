@@ -8,8 +8,8 @@
 
 use crate::{
     chain::{Chain, connect},
+    http_wire::HttpWire,
     model::setting,
-    trouble::read_body,
     world::{Players, Random},
 };
 use alloy::{
@@ -22,49 +22,8 @@ use harrier::{
     config::{Environment, NodeConfig, Roll, UrlRef},
     fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, View},
 };
-use parking_lot::RwLock;
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
-
-/// Passes requests to a node at once, and answers after up to so many milliseconds, each time others.
-pub(crate) async fn late(node: Arc<RwLock<String>>, most_ms: Arc<AtomicU64>) -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(async move {
-        let mut random = Random(9);
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass(client, node.read().clone(), most_ms.clone(), Random(random.below(u64::from(u32::MAX)))));
-        }
-    });
-    Ok(url)
-}
-
-async fn pass(mut client: TcpStream, node: String, most_ms: Arc<AtomicU64>, mut random: Random) -> Result<()> {
-    let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
-    // Head and body are two writes, which must not wait for each other.
-    node.set_nodelay(true)?;
-    client.set_nodelay(true)?;
-    while let Some(body) = read_body(&mut client).await? {
-        node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await?;
-        node.write_all(&body).await?;
-        let Some(answer) = read_body(&mut node).await? else { return Ok(()) };
-        tokio::time::sleep(Duration::from_millis(random.below(1 + most_ms.load(Ordering::Relaxed)))).await;
-        client.write_all(format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len()).as_bytes()).await?;
-        client.write_all(&answer).await?;
-    }
-    Ok(())
-}
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 
 /// A read that began at a view, and what came of it.
 struct InFlight {
@@ -198,15 +157,14 @@ async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
     facets.sort_unstable();
     facets.extend((100..110).map(|slot| Facet::Slot(Address::repeat_byte(0x40), U256::from(slot))));
     let ground = chain.mine(12).await?.number;
-    let most_ms = Arc::new(AtomicU64::new(0));
-    let url = late(Arc::new(RwLock::new(chain.anvil.endpoint())), most_ms.clone()).await?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
     let mut weather = Weather { chain, players, facets, truth: HashMap::new(), ground, snapshot: None };
     weather.observe().await?;
-    let http = Some(UrlRef::plain(url.parse()?));
+    let http = Some(UrlRef::plain(wire.url().parse()?));
     let config = NodeConfig { http, ws: None, timeout_ms: 2_000, max_batch: 100, max_log_range: 100, poll_ms: 10, roll: Roll::Auto };
     let node = Arc::new(Node::connect(&config, crate::chain::CHAIN_ID, &Environment::default()).await?);
     let mut heads = HeadStream::start(node);
-    let fork = Fork::start(&connect(&url)?, weather.chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
+    let fork = Fork::start(&connect(&wire.url())?, weather.chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
     fork.probe().await;
     fork.prefetch(&weather.players.watched).await?;
     // So long a chain that the deepest reorg fits.
@@ -218,7 +176,7 @@ async fn storm(seed: u64, rounds: u64, roll: Roll) -> Result<()> {
     let (mut in_flight, mut read, mut compared, mut deepest, mut seen) = (Vec::new(), 0, 0, 0, HashMap::<_, u64>::new());
     for round in 0..rounds {
         let context = || format!("seed {seed}, round {round}, {roll}");
-        most_ms.store(random.below(10), Ordering::Relaxed);
+        wire.set_late(Duration::ZERO..=Duration::from_millis(random.below(10)));
         for _ in 0..4 {
             in_flight.push(begin(fork.view(), *random.of(&weather.facets)));
         }

@@ -3,7 +3,7 @@
 use crate::{
     chain::{Chain, blocking, connect, number},
     code,
-    storm::late,
+    http_wire::{Held, HttpWire},
 };
 use alloy::primitives::{Address, TxKind, U256};
 use eyre::Result;
@@ -11,19 +11,7 @@ use harrier::{
     config::Roll,
     fork::{Facet, Fork, ForkError, ForkOptions, ReadSet, Rolled},
 };
-use parking_lot::RwLock;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use std::time::{Duration, Instant};
 
 fn slots(address: Address, count: u64) -> ReadSet {
     let mut set = ReadSet::default();
@@ -173,9 +161,8 @@ async fn a_node_that_comes_back_without_its_history() -> Result<()> {
         let arguments = ["--state", file.to_str().expect("a plain path")];
         let chain = Chain::start_with(&arguments).await?;
         let writer = chain.deploy(code::WRITER).await?;
-        let address = Arc::new(RwLock::new(chain.anvil.endpoint()));
-        let url = late(address.clone(), Arc::default()).await?;
-        let fork = Fork::start(&connect(&url)?, chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
+        let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+        let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
         fork.prefetch(&slots(writer, 8)).await?;
         for round in 0..5 {
             chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[round, 7]))]).await?;
@@ -188,7 +175,7 @@ async fn a_node_that_comes_back_without_its_history() -> Result<()> {
         assert!(fork.roll(&harrier::chain::Head { hash: alloy::primitives::B256::repeat_byte(1), parent_hash: tip.hash, ..tip.clone() }).await.is_err());
         assert_eq!(fork.head(), tip);
         let chain = Chain::start_with(&arguments).await?;
-        *address.write() = chain.anvil.endpoint();
+        wire.set_node(chain.anvil.endpoint());
         chain.forget_nonces().await?;
         assert_eq!(chain.head().await?.hash, tip.hash);
         for round in 0..5 {
@@ -213,98 +200,26 @@ async fn a_node_that_comes_back_without_its_history() -> Result<()> {
     Ok(())
 }
 
-/// Stands between fork and node. Holds answers back while it is closed, and can refuse methods by name.
-pub(crate) struct Gate {
-    pub(crate) url: String,
-    open: watch::Sender<bool>,
-    pub(crate) requests: Arc<AtomicU64>,
-}
-
-impl Gate {
-    pub(crate) async fn before(node: String, refused: &'static [&'static str]) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (open, opened) = watch::channel(true);
-        let requests = Arc::new(AtomicU64::new(0));
-        let counter = requests.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, node.clone(), opened.clone(), counter.clone(), refused));
-            }
-        });
-        Ok(Self { url, open, requests })
-    }
-}
-
-/// Serves one connection: each request goes to the node, each answer waits until the gate is open.
-async fn pass(
-    mut client: TcpStream,
-    node: String,
-    mut opened: watch::Receiver<bool>,
-    requests: Arc<AtomicU64>,
-    refused: &'static [&'static str],
-) -> Result<()> {
-    // Head and body are two writes, which must not wait for each other.
-    client.set_nodelay(true)?;
-    loop {
-        let Some(body) = read_body(&mut client).await? else { return Ok(()) };
-        requests.fetch_add(1, Ordering::SeqCst);
-        let request: serde_json::Value = serde_json::from_slice(&body)?;
-        let method = request.get("method").and_then(|method| method.as_str()).unwrap_or_default();
-        let answer = if refused.contains(&method) {
-            serde_json::json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": -32601, "message": "Method not found" } }).to_string().into_bytes()
-        } else {
-            let mut node = TcpStream::connect(node.trim_start_matches("http://").trim_end_matches('/')).await?;
-            node.set_nodelay(true)?;
-            node.write_all(format!("POST / HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes())
-                .await?;
-            node.write_all(&body).await?;
-            read_body(&mut node).await?.unwrap_or_default()
-        };
-        opened.wait_for(|open| *open).await?;
-        client.write_all(format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len()).as_bytes()).await?;
-        client.write_all(&answer).await?;
-    }
-}
-
-/// The body of an HTTP message with a content length; none at the end of the connection.
-pub(crate) async fn read_body(stream: &mut TcpStream) -> Result<Option<Vec<u8>>> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return Ok(None),
-        }
-    }
-    let head = String::from_utf8(head)?.to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or("0", str::trim).parse()?;
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    Ok(Some(body))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_answer_lands_in_the_old_generation() -> Result<()> {
     let chain = Chain::start().await?;
     let writer = chain.deploy(code::WRITER).await?;
     chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 5]))]).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?;
     let old = fork.view();
-    gate.open.send(false)?;
-    let asked = gate.requests.load(Ordering::SeqCst);
+    wire.hold(Held::Everything);
+    let asked = wire.requests();
     let reading = {
         let view = old.clone();
         tokio::task::spawn_blocking(move || view.storage(writer, U256::ZERO, &mut ReadSet::default()))
     };
-    while gate.requests.load(Ordering::SeqCst) == asked {
-        tokio::task::yield_now().await;
-    }
+    wire.more_than(asked).await?;
     // The read is on its way while the chain goes on and the fork with it; nothing is known yet, so no request is needed.
     chain.send_and_mine(&[chain.sign(1, TxKind::Call(writer), 0, code::words(&[0, 9]))]).await?;
     let Rolled { view: new, diff, .. } = fork.roll(&chain.head().await?).await?;
     assert!(diff.is_empty() && !old.is_current());
-    gate.open.send(true)?;
+    wire.hold(Held::Nothing);
     assert_eq!(reading.await??, U256::from(5));
     assert_eq!(old.generation().known().slot_count(), 1);
     assert_eq!(new.generation().known().slot_count(), 0);
@@ -318,11 +233,11 @@ async fn a_late_answer_lands_in_the_old_generation() -> Result<()> {
 async fn a_node_that_never_answers_is_an_error_in_time() -> Result<()> {
     let chain = Chain::start().await?;
     let writer = chain.deploy(code::WRITER).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
     let options = ForkOptions { timeout: Duration::from_secs(2), ..ForkOptions::default() };
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, options)?;
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, options)?;
     fork.prefetch(&slots(writer, 1)).await?;
-    gate.open.send(false)?;
+    wire.hold(Held::Everything);
     let begin = Instant::now();
     let view = fork.view();
     let answer = blocking(move || view.storage(writer, U256::from(5), &mut ReadSet::default())).await?;
@@ -335,7 +250,7 @@ async fn a_node_that_never_answers_is_an_error_in_time() -> Result<()> {
     // It stayed where it was, and goes on when the node does.
     assert_eq!(fork.head().number + 1, head.number);
     assert!(fork.view().is_current());
-    gate.open.send(true)?;
+    wire.hold(Held::Nothing);
     fork.roll(&head).await?;
     chain.assert_fresh(&fork.view()).await?;
     Ok(())
@@ -357,8 +272,9 @@ async fn a_read_in_the_wrong_place_does_not_hang() -> Result<()> {
 async fn nodes_that_lack_methods() -> Result<()> {
     let chain = Chain::start().await?;
     let worker = chain.deploy(&code::worker()).await?;
-    let gate = Gate::before(chain.anvil.endpoint(), &["eth_getStorageValues", "eth_call", "debug_traceCall", "eth_createAccessList"]).await?;
-    let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?;
+    let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+    wire.refuse(&["eth_getStorageValues", "eth_call", "debug_traceCall", "eth_createAccessList"]);
+    let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?;
     fork.prefetch(&slots(worker, 6)).await?;
     fork.prefetch_call(&harrier::fork::Call::new(worker, Default::default())).await?;
     for round in 0..3 {
@@ -375,14 +291,14 @@ async fn a_roll_takes_few_requests() -> Result<()> {
     for (roll, expected) in [(Roll::Trace, 2), (Roll::Replay, 2), (Roll::Reread, 3)] {
         let chain = Chain::start().await?;
         let worker = chain.deploy(&code::worker()).await?;
-        let gate = Gate::before(chain.anvil.endpoint(), &[]).await?;
-        let fork = Fork::start(&connect(&gate.url)?, chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
+        let wire = HttpWire::to(chain.anvil.endpoint()).await?;
+        let fork = Fork::start(&connect(&wire.url())?, chain.head().await?, ForkOptions::default())?.with_rolling(roll, &Chain::rules());
         fork.prefetch(&slots(worker, 200)).await?;
         for round in 0..6 {
             chain.send_and_mine(&[chain.sign(1, TxKind::Call(worker), round, code::words(&[round, 4]))]).await?;
-            let before = gate.requests.load(Ordering::SeqCst);
+            let before = wire.requests();
             fork.roll(&chain.head().await?).await?;
-            let requests = gate.requests.load(Ordering::SeqCst) - before;
+            let requests = wire.requests() - before;
             assert!(requests == expected || round == 0 && roll == Roll::Replay, "{roll}: {requests}");
             assert_eq!(fork.ways()[0].requests, requests);
         }

@@ -1,6 +1,6 @@
 //! Random markets, positions, prices, times and sizes: every figure of the adapter is the contract's.
 
-use crate::world::{Dice, IMorpho, IToken, World, id, own, params, priced, run};
+use crate::world::{Dice, IMorpho, Token, World, id, own, params, priced, run};
 use alloy::{
     primitives::{Address, U256, keccak256},
     sol_types::{SolCall, SolEvent},
@@ -125,8 +125,7 @@ fn random_state(world: &World, dice: &mut Dice, market: &MarketFacts, victim: Ad
         last_update: u128::from(head) - [0, dice.between(0, 1_000), dice.between(0, 1_000_000)][usize::try_from(dice.roll() % 3).unwrap()],
         fee: if dice.roll().is_multiple_of(2) { 0 } else { dice.between(1, 250_000_000_000_000_000) },
     };
-    let held =
-        world.view().call(&world.block(), &Call::new(market.collateral.address, IToken::balanceOfCall { account: world.contract() }.abi_encode().into()));
+    let held = world.view().call(&world.block(), &Call::new(market.collateral.address, Token::balanceOfCall { account: world.contract() }.abi_encode().into()));
     let held: u128 = U256::from_be_slice(&held.unwrap().output).to();
     let position = Position { supply_shares: U256::ZERO, borrow_shares: dice.any_size(shares), collateral: dice.any_size(held) };
     let pack = |low: u128, high: u128| (U256::from(high) << 128) | U256::from(low);

@@ -1,6 +1,6 @@
 //! The contract's state by its logs alone, after everything that people do to it.
 
-use crate::world::{IMorpho, IToken, World, id, params};
+use crate::world::{IMorpho, Token, World, id, params};
 use alloy::{
     primitives::{Address, B256, Bytes, I256, U256},
     sol_types::SolCall,
@@ -96,7 +96,7 @@ async fn mix(world: &World) {
     world.mined(&std::mem::take(&mut sent)).await;
     // Something that is no business of the contract.
     let usdc = market.loan.address;
-    let hash = world.send(&deployer, usdc, IToken::transferCall { to: lender, amount: U256::ONE }).await;
+    let hash = world.send(&deployer, usdc, Token::transferCall { to: lender, amount: U256::ONE }).await;
     world.mined(&[hash]).await;
 }
 

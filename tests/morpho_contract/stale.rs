@@ -1,6 +1,6 @@
 //! What a value was read from says when it is stale: not too late, and not too often.
 
-use crate::world::{IFeed, IMorpho, IToken, World, id, own, params, reference, tx};
+use crate::world::{Feed, IMorpho, Token, World, id, own, params, reference, tx};
 use alloy::{
     primitives::{Address, B256, Bytes, I256, U256},
     sol_types::SolCall,
@@ -77,9 +77,9 @@ async fn a_pending_transaction_makes_stale_what_it_touches_and_nothing_else() {
         // What has nothing to do with any of it.
         let (usdc, weth) = (market.loan.address, market.collateral.address);
         for (to, call) in [
-            (usdc, IToken::transferCall { to: who, amount: U256::from(5) }.abi_encode()),
-            (weth, IToken::transferCall { to: world.contract(), amount: U256::from(5) }.abi_encode()),
-            (usdc, IToken::approveCall { spender: who, amount: U256::from(5) }.abi_encode()),
+            (usdc, Token::transferCall { to: who, amount: U256::from(5) }.abi_encode()),
+            (weth, Token::transferCall { to: world.contract(), amount: U256::from(5) }.abi_encode()),
+            (usdc, Token::approveCall { spender: who, amount: U256::from(5) }.abi_encode()),
         ] {
             assert!(ask(deployer, to, &|| call.clone()).is_empty());
         }
@@ -115,7 +115,7 @@ async fn a_price_that_fails_is_a_reason_and_comes_back_when_the_feed_works_again
     // What waits in the mempool is seen before it is mined.
     tokio::task::block_in_place(|| {
         let (view, owner) = (world.view(), world.devnet.deployer().unwrap().address());
-        let restart = tx(&view, &world.block(), owner, world.feed("STAKE/USD"), IFeed::setStoppedCall { stopped: false }.abi_encode());
+        let restart = tx(&view, &world.block(), owner, world.feed("STAKE/USD"), Feed::setStoppedCall { stopped: false }.abi_encode());
         assert!(stale_by(&world, &book, &view, &restart).markets.contains(&reference(&market)));
         let view = view.with_layer(view.execute(&world.block(), &[restart]).unwrap().layer);
         assert_eq!(own(&world.morpho.read_market(&view, &world.block(), id(&market)).unwrap().value.unwrap()).price, before);

@@ -27,7 +27,8 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use interfaces::{IFeed, IMorpho, IToken, Params};
+pub(crate) use harrier::devnet::abi::{Feed, Token};
+pub(crate) use interfaces::{IMorpho, Params};
 
 mod interfaces {
     #![allow(clippy::too_many_arguments, reason = "an event has as many fields as it has")]
@@ -53,17 +54,6 @@ mod interfaces {
             function accrueInterest(Params params) external;
             event Liquidate(bytes32 indexed id, address indexed caller, address indexed borrower, uint256 repaidAssets, uint256 repaidShares,
                 uint256 seizedAssets, uint256 badDebtAssets, uint256 badDebtShares);
-        }
-
-        interface IToken {
-            function approve(address spender, uint256 amount) external returns (bool);
-            function transfer(address to, uint256 amount) external returns (bool);
-            function balanceOf(address account) external view returns (uint256);
-        }
-
-        interface IFeed {
-            function transmit(int256 answer) external;
-            function setStopped(bool stopped) external;
         }
     }
 }
@@ -177,7 +167,7 @@ impl World {
     /// A transaction that sets a feed's answer, not signed by anybody.
     pub(crate) fn price(&self, view: &View, block: &TargetBlock, feed: &str, answer: i128) -> SimTx {
         let transmitter = self.devnet.dev_account(6).unwrap().address();
-        tx(view, block, transmitter, self.feed(feed), IFeed::transmitCall { answer: I256::try_from(answer).unwrap() }.abi_encode())
+        tx(view, block, transmitter, self.feed(feed), Feed::transmitCall { answer: I256::try_from(answer).unwrap() }.abi_encode())
     }
 
     /// All logs of the contract up to the newest block, with their blocks' timestamps.

@@ -5,6 +5,9 @@
 //! inquirer: code, hash, balance, precompile, creation, payment │ proxy ─delegatecall─▶ inquirer │ account ─7702─▶ inquirer
 //! ```
 
+#[path = "../swap_router/mod.rs"]
+mod swap_router;
+
 use alloy::{
     consensus::{SignableTransaction, TxEip7702, TxEnvelope},
     eips::{Encodable2718, eip7702::Authorization},
@@ -18,10 +21,12 @@ use alloy::{
     sol_types::{SolCall, SolValue},
 };
 use harrier::{
-    devnet::{Artifact, Devnet, DevnetConfig, HARDFORK, Person, SLOT_SECONDS},
+    devnet::{Artifact, Devnet, DevnetConfig, HARDFORK, Person, SLOT_SECONDS, abi::Oracle},
     fork::{Call, CallOutcome, ChainRules, Facet, Fork, ForkOptions, Hardfork, ReadSet, StateDiff, TargetBlock, View},
 };
+use swap_router::{ExactInputSingleParams, Swapper};
 
+pub(crate) use harrier::devnet::abi::Feed;
 pub(crate) use interfaces::*;
 
 mod interfaces {
@@ -40,26 +45,8 @@ mod interfaces {
             function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
             function increaseObservationCardinalityNext(uint16 next) external;
         }
-        struct ExactInputSingleParams {
-            address tokenIn;
-            address tokenOut;
-            uint24 fee;
-            address recipient;
-            uint256 deadline;
-            uint256 amountIn;
-            uint256 amountOutMinimum;
-            uint160 sqrtPriceLimitX96;
-        }
-        interface Swapper {
-            function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
-        }
-        interface Feed {
+        interface Rounds {
             function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80);
-            function transmit(int256 answer) external;
-            function setStopped(bool stopped) external;
-        }
-        interface Oracle {
-            function price() external view returns (uint256);
         }
         interface Inquirer {
             function note() external view returns (uint256);
@@ -165,7 +152,7 @@ impl World {
         world.swapper = world.deploy(&swapper, (contracts.uniswap_factory, weth).abi_encode_params()).await;
         world.inquirer = world.deploy(&code("Inquirer"), Vec::new()).await;
         world.other_inquirer = world.deploy(&code("Inquirer"), Vec::new()).await;
-        world.proxy = world.deploy(&code("Proxy"), world.inquirer.abi_encode()).await;
+        world.proxy = world.deploy(&code("UpgradeableProxy"), (world.inquirer, Bytes::new()).abi_encode_params()).await;
         let maturity = U256::from(world.devnet.head().timestamp + 90 * 86_400);
         let yearly = U256::from(40_000_000_000_000_000_u64);
         world.dated = world.deploy(&code("MaturingOracle"), (feed, maturity, yearly, U256::from(HEARTBEAT)).abi_encode_params()).await;
@@ -216,7 +203,7 @@ impl World {
             Value::new("weth of the pool", weth, Weth::balanceOfCall { account: self.pool }),
             Value::new("twap", self.pool, Pool::observeCall { secondsAgos: vec![24, 0] }),
             Value::new("spot", self.pool, Pool::slot0Call {}),
-            Value::new("round", self.feed("ETH/USD"), Feed::latestRoundDataCall {}),
+            Value::new("round", self.feed("ETH/USD"), Rounds::latestRoundDataCall {}),
             Value::new("price", eth_oracle, Oracle::priceCall {}),
             Value::new("other price", self.oracle("wbtc-usdc"), Oracle::priceCall {}),
             Value::new("dated price", self.dated, Oracle::priceCall {}),

@@ -5,6 +5,9 @@
 //!   └──────────────── shallow ──────────────────────┘       WBTC/WETH 1 % exists without a price
 //! ```
 
+#[path = "../swap_router/mod.rs"]
+mod swap_router;
+
 use alloy::{
     consensus::{TxEnvelope, transaction::Recovered},
     network::{AnyNetwork, AnyTransactionReceipt, EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
@@ -22,11 +25,15 @@ use alloy::{
 };
 use harrier::{
     chain::{Head, head_of},
-    devnet::{find_anvil, solidity_folder},
+    devnet::{
+        abi::{MintParams, PositionManager, Weth},
+        find_anvil, solidity_folder,
+    },
     fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, TargetBlock, TxStatus, View},
     venues::{Route, UniswapV3Pool},
 };
 use std::sync::Arc;
+use swap_router::{ExactInputParams, ExactInputSingleParams, ExactOutputParams, ExactOutputSingleParams, Swapper};
 
 sol! {
     #[sol(rpc)]
@@ -34,7 +41,6 @@ sol! {
         function mint(address to, uint256 amount) external;
         function approve(address spender, uint256 amount) external returns (bool);
         function balanceOf(address account) external view returns (uint256);
-        function deposit() external payable;
     }
 
     #[sol(rpc)]
@@ -48,69 +54,6 @@ sol! {
         function initialize(uint160 sqrtPriceX96) external;
         function tickSpacing() external view returns (int24);
         function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
-    }
-
-    struct MintParams {
-        address token0;
-        address token1;
-        uint24 fee;
-        int24 tickLower;
-        int24 tickUpper;
-        uint256 amount0Desired;
-        uint256 amount1Desired;
-        uint256 amount0Min;
-        uint256 amount1Min;
-        address recipient;
-        uint256 deadline;
-    }
-
-    interface Positions {
-        function mint(MintParams params) external payable returns (uint256, uint128, uint256, uint256);
-    }
-
-    struct ExactInputSingleParams {
-        address tokenIn;
-        address tokenOut;
-        uint24 fee;
-        address recipient;
-        uint256 deadline;
-        uint256 amountIn;
-        uint256 amountOutMinimum;
-        uint160 sqrtPriceLimitX96;
-    }
-
-    struct ExactOutputSingleParams {
-        address tokenIn;
-        address tokenOut;
-        uint24 fee;
-        address recipient;
-        uint256 deadline;
-        uint256 amountOut;
-        uint256 amountInMaximum;
-        uint160 sqrtPriceLimitX96;
-    }
-
-    struct ExactInputParams {
-        bytes path;
-        address recipient;
-        uint256 deadline;
-        uint256 amountIn;
-        uint256 amountOutMinimum;
-    }
-
-    struct ExactOutputParams {
-        bytes path;
-        address recipient;
-        uint256 deadline;
-        uint256 amountOut;
-        uint256 amountInMaximum;
-    }
-
-    interface Swapper {
-        function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
-        function exactOutputSingle(ExactOutputSingleParams params) external payable returns (uint256);
-        function exactInput(ExactInputParams params) external payable returns (uint256);
-        function exactOutput(ExactOutputParams params) external payable returns (uint256);
     }
 }
 
@@ -161,20 +104,7 @@ impl World {
             second_factory: Address::ZERO,
             positions: Address::ZERO,
             swapper: Address::ZERO,
-            head: Head {
-                number: 0,
-                hash: Default::default(),
-                parent_hash: Default::default(),
-                timestamp: 0,
-                base_fee: 0,
-                gas_limit: 0,
-                gas_used: 0,
-                fee_recipient: Address::ZERO,
-                prev_randao: Default::default(),
-                excess_blob_gas: 0,
-                blob_gas_used: 0,
-                receipts_root: Default::default(),
-            },
+            head: Head::placed(0, Default::default(), Default::default()),
             _anvil: anvil,
         };
         world.set_up().await;
@@ -191,7 +121,7 @@ impl World {
         self.factory = self.deploy(factory_code.clone(), Vec::new()).await;
         self.second_factory = self.deploy(factory_code, Vec::new()).await;
         let weth = self.deploy(artifact("node_modules/canonical-weth/build/contracts/WETH9.json", "bytecode"), Vec::new()).await;
-        self.act(weth, Token::depositCall {}, ether * U256::from(10_u64.pow(11))).await;
+        self.act(weth, Weth::depositCall {}, ether * U256::from(10_u64.pow(11))).await;
         self.tokens[0] = weth;
         for (place, (symbol, decimals)) in [("WBTC", 8_u8), ("USDC", 6), ("DAI", 18)].into_iter().enumerate() {
             let arguments = (symbol, symbol, U256::from(decimals)).abi_encode_params();
@@ -266,7 +196,7 @@ impl World {
                 recipient: self.trader,
                 deadline: U256::MAX,
             };
-            self.act(self.positions, Positions::mintCall { params }, U256::ZERO).await;
+            self.act(self.positions, PositionManager::mintCall { params }, U256::ZERO).await;
         }
     }
 

@@ -2,8 +2,9 @@
 
 use crate::harness::{Outcome, equal};
 use alloy::primitives::U256;
+use harrier::protocols::checked::WAD;
 use harrier::protocols::flux::maths::{
-    DeleverageRules, Holdings, Loan, Numeraire, Partial, Pool, Rules, WAD, deleverage, evaluate, partial, share_price, threshold, utilisation, value,
+    DeleverageRules, Holdings, Loan, Numeraire, Partial, Pool, Rules, deleverage, evaluate, partial, share_price, threshold, utilisation, value,
 };
 use serde::{Deserialize, Deserializer, de::Error};
 

@@ -1,7 +1,7 @@
-//! A wire between a searcher and its node that cuts, delays, lies about the chain id, and puts frames of its own into a WebSocket.
+//! A wire between a searcher and its node, for HTTP and WebSocket, that cuts, delays, lies about the chain id, and puts frames of its own into a WebSocket.
 //!
 //! ```text
-//! searcher ──▶ Wire ──▶ front
+//! searcher ──▶ Wire ──▶ front, or a node
 //!          ◀── whole frames, and between them what a test injects ──
 //! ```
 #![allow(dead_code, reason = "each test uses a part of it")]
@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +22,7 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::{mpsc, watch},
-    task::{AbortHandle, JoinHandle},
+    task::JoinHandle,
 };
 
 /// The longest that a test waits for one thing.
@@ -34,12 +34,11 @@ struct Shared {
     open: AtomicBool,
     lies: AtomicBool,
     delay: watch::Sender<Duration>,
-    connections: Mutex<Vec<AbortHandle>>,
+    connections: Mutex<Vec<JoinHandle<()>>>,
     /// The live subscription to pending transactions: its id, and the way into its connection.
     pending: watch::Sender<Option<(String, mpsc::UnboundedSender<String>)>>,
     /// Answers that were held back until it was too late.
     held_back: watch::Sender<u64>,
-    connects: AtomicU64,
 }
 
 /// The wire.
@@ -60,7 +59,11 @@ impl Drop for Wire {
 impl Wire {
     /// A wire to the front at `url`.
     pub(crate) async fn to(url: &str) -> Self {
-        let upstream = url.split("//").nth(1).unwrap().trim_end_matches('/').parse().unwrap();
+        Self::before(url.split("//").nth(1).unwrap().trim_end_matches('/').parse().unwrap()).await
+    }
+
+    /// A wire to whoever listens there.
+    pub(crate) async fn before(upstream: SocketAddr) -> Self {
         let shared = Arc::new(Shared {
             upstream,
             open: AtomicBool::new(true),
@@ -69,7 +72,6 @@ impl Wire {
             connections: Mutex::default(),
             pending: watch::Sender::new(None),
             held_back: watch::Sender::new(0),
-            connects: AtomicU64::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,15 +79,18 @@ impl Wire {
         let task = tokio::spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else { return };
-                if !serving.open.load(Ordering::Acquire) {
-                    continue;
+                // Under the lock, so that nobody slips in while all others are cut.
+                let mut connections = serving.connections.lock().unwrap();
+                if serving.open.load(Ordering::Acquire) {
+                    connections.push(tokio::spawn(connect(Arc::clone(&serving), client)));
                 }
-                serving.connects.fetch_add(1, Ordering::AcqRel);
-                let connection = tokio::spawn(connect(Arc::clone(&serving), client));
-                serving.connections.lock().unwrap().push(connection.abort_handle());
             }
         });
         Self { address, shared, task }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn http(&self) -> String {
@@ -98,10 +103,22 @@ impl Wire {
 
     /// Breaks every connection.
     pub(crate) fn cut(&self) {
-        for connection in self.shared.connections.lock().unwrap().drain(..) {
-            connection.abort();
+        self.cut_all();
+    }
+
+    /// Breaks every connection and lets nobody in; all are gone when this returns.
+    pub(crate) async fn close(&self) {
+        self.set_open(false);
+        for connection in self.cut_all() {
+            let _aborted = soon("a connection is cut", connection).await.map_err(drop);
         }
+    }
+
+    fn cut_all(&self) -> Vec<JoinHandle<()>> {
+        let connections: Vec<_> = self.shared.connections.lock().unwrap().drain(..).collect();
+        connections.iter().for_each(JoinHandle::abort);
         self.shared.pending.send_replace(None);
+        connections
     }
 
     /// Whether new connections are served; without it they are closed at once.
@@ -127,10 +144,6 @@ impl Wire {
 
     pub(crate) fn held_back_so_far(&self) -> u64 {
         *self.shared.held_back.borrow()
-    }
-
-    pub(crate) fn connects(&self) -> u64 {
-        self.shared.connects.load(Ordering::Acquire)
     }
 
     /// Waits until pending transactions are subscribed to over this wire.

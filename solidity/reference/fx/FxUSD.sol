@@ -2,20 +2,16 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
+import {Erc20} from "./Erc20.sol";
 
 /// fxUSD: 18 decimals, string reverts, minted and burned without allowance by the long manager.
-contract FxUSD is Access {
-    event Transfer(address indexed from, address indexed to, uint256 value);
-    event Approval(address indexed owner, address indexed spender, uint256 value);
+contract FxUSD is Access, Erc20 {
     event RebalanceWithStable(uint256 stableAmount, uint256 fxUSDAmount);
     error NotPoolManager();
 
     string public constant name = "f(x) USD";
     string public constant symbol = "fxUSD";
     uint8 public constant decimals = 18;
-    mapping(address => uint256) public balanceOf;
-    mapping(address => mapping(address => uint256)) public allowance;
-    uint256 public totalSupply;
     address public poolManager;
     /// USDC that came in instead of burned fxUSD, and the fxUSD it stands for.
     uint256 public stableOwned;
@@ -31,15 +27,12 @@ contract FxUSD is Access {
     }
 
     function mint(address to, uint256 amount) external onlyManager {
-        totalSupply += amount;
-        balanceOf[to] += amount;
-        emit Transfer(address(0), to, amount);
+        _mint(to, amount);
     }
 
     function burn(address from, uint256 amount) external onlyManager {
-        _take(from, amount, "ERC20: burn amount exceeds balance");
-        totalSupply -= amount;
-        emit Transfer(from, address(0), amount);
+        require(balanceOf[from] >= amount, "ERC20: burn amount exceeds balance");
+        _burn(from, amount);
     }
 
     function onRebalanceWithStable(uint256 stableAmount, uint256 fxUSDAmount) external onlyManager {
@@ -48,34 +41,11 @@ contract FxUSD is Access {
         emit RebalanceWithStable(stableAmount, fxUSDAmount);
     }
 
-    function approve(address spender, uint256 amount) external returns (bool) {
-        allowance[msg.sender][spender] = amount;
-        emit Approval(msg.sender, spender, amount);
-        return true;
+    function _balanceTooLow(address, uint256, uint256) internal pure override {
+        revert("ERC20: transfer amount exceeds balance");
     }
 
-    function transfer(address to, uint256 amount) external returns (bool) {
-        _take(msg.sender, amount, "ERC20: transfer amount exceeds balance");
-        balanceOf[to] += amount;
-        emit Transfer(msg.sender, to, amount);
-        return true;
-    }
-
-    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
-        uint256 allowed = allowance[from][msg.sender];
-        if (allowed != type(uint256).max) {
-            require(allowed >= amount, "ERC20: insufficient allowance");
-            allowance[from][msg.sender] = allowed - amount;
-        }
-        _take(from, amount, "ERC20: transfer amount exceeds balance");
-        balanceOf[to] += amount;
-        emit Transfer(from, to, amount);
-        return true;
-    }
-
-    function _take(address from, uint256 amount, string memory why) private {
-        uint256 balance = balanceOf[from];
-        require(balance >= amount, why);
-        balanceOf[from] = balance - amount;
+    function _allowanceTooLow(uint256, uint256) internal pure override {
+        revert("ERC20: insufficient allowance");
     }
 }

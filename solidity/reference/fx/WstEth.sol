@@ -2,6 +2,7 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
+import {Erc20} from "./Erc20.sol";
 
 /// Staked ether whose balances grow: a balance is a share of all pooled ether.
 contract StEth is Access {
@@ -90,16 +91,10 @@ contract StEth is Access {
 }
 
 /// Wrapped stETH: one token is one share, and its rate is what a share is worth.
-contract WstEth is Access {
-    event Transfer(address indexed from, address indexed to, uint256 value);
-    event Approval(address indexed owner, address indexed spender, uint256 value);
-
+contract WstEth is Access, Erc20 {
     string public constant name = "Wrapped liquid staked Ether 2.0";
     string public constant symbol = "wstETH";
     uint8 public constant decimals = 18;
-    mapping(address => uint256) public balanceOf;
-    mapping(address => mapping(address => uint256)) public allowance;
-    uint256 public totalSupply;
     StEth public stETH;
 
     function initialize(StEth stETH_) external once {
@@ -108,22 +103,20 @@ contract WstEth is Access {
 
     /// Ether sent here is staked and wrapped.
     receive() external payable {
-        _mint(stETH.submit{value: msg.value}(address(0)));
+        _mint(msg.sender, stETH.submit{value: msg.value}(address(0)));
     }
 
     function wrap(uint256 stEthAmount) external returns (uint256 amount) {
         require(stEthAmount > 0, "wstETH: can't wrap zero stETH");
         amount = stETH.getSharesByPooledEth(stEthAmount);
-        _mint(amount);
+        _mint(msg.sender, amount);
         require(stETH.transferFrom(msg.sender, address(this), stEthAmount), "stETH");
     }
 
     function unwrap(uint256 amount) external returns (uint256 stEthAmount) {
         require(amount > 0, "wstETH: zero amount unwrap not allowed");
         stEthAmount = stETH.getPooledEthByShares(amount);
-        _take(msg.sender, amount);
-        totalSupply -= amount;
-        emit Transfer(msg.sender, address(0), amount);
+        _burn(msg.sender, amount);
         require(stETH.transfer(msg.sender, stEthAmount), "stETH");
     }
 
@@ -143,40 +136,12 @@ contract WstEth is Access {
         return stETH.getSharesByPooledEth(1 ether);
     }
 
-    function approve(address spender, uint256 amount) external returns (bool) {
-        allowance[msg.sender][spender] = amount;
-        emit Approval(msg.sender, spender, amount);
-        return true;
+    function _balanceTooLow(address, uint256, uint256) internal pure override {
+        revert("ERC20: transfer amount exceeds balance");
     }
 
-    function transfer(address to, uint256 amount) external returns (bool) {
-        _take(msg.sender, amount);
-        balanceOf[to] += amount;
-        emit Transfer(msg.sender, to, amount);
-        return true;
-    }
-
-    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
-        uint256 allowed = allowance[from][msg.sender];
-        if (allowed != type(uint256).max) {
-            require(allowed >= amount, "ERC20: transfer amount exceeds allowance");
-            allowance[from][msg.sender] = allowed - amount;
-        }
-        _take(from, amount);
-        balanceOf[to] += amount;
-        emit Transfer(from, to, amount);
-        return true;
-    }
-
-    function _mint(uint256 amount) private {
-        totalSupply += amount;
-        balanceOf[msg.sender] += amount;
-        emit Transfer(address(0), msg.sender, amount);
-    }
-
-    function _take(address from, uint256 amount) private {
-        require(balanceOf[from] >= amount, "ERC20: transfer amount exceeds balance");
-        balanceOf[from] -= amount;
+    function _allowanceTooLow(uint256, uint256) internal pure override {
+        revert("ERC20: transfer amount exceeds allowance");
     }
 }
 

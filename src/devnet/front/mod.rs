@@ -9,9 +9,11 @@
 //! While a block is built, trial blocks come and go on the node. The gate keeps readers out for that time, so a client never sees one.
 
 mod announce;
+mod bundles;
 mod head;
 mod http;
 mod line;
+mod mempool;
 mod methods;
 pub mod pool;
 mod reorg;
@@ -21,32 +23,31 @@ mod ws;
 
 use super::{
     node::{Node, NodeError, Receipt},
-    relay::{Relay, bundle::Bundle, store::Store},
-    report::IncludedBundle,
+    relay::{Relay, store::Store},
 };
 use crate::chain::{ChainError, Head};
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256};
 use announce::Announcer;
 pub use announce::quantity;
 pub use head::HeadNow;
 use line::{Line, Switch};
+pub use mempool::SendError;
 use parking_lot::Mutex;
-use pool::{AccountNow, Pool, PoolError, PoolLimits};
+use pool::{Pool, PoolLimits};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
     sync::{OwnedRwLockWriteGuard, RwLock, watch},
     task::JoinHandle,
 };
-use tx::{SignedTx, TxError};
 
 /// How a front behaves.
 #[derive(Clone, Debug)]
@@ -98,20 +99,6 @@ pub enum FrontError {
     Header(#[from] ChainError),
 }
 
-/// Why a public transaction is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// It is wrong whatever the state is.
-    #[error(transparent)]
-    Tx(#[from] TxError),
-    /// The mempool does not want it.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-    /// The node failed.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-}
-
 #[derive(Debug)]
 struct State {
     pool: Pool,
@@ -151,6 +138,8 @@ pub struct Front {
     config: FrontConfig,
     gate: Arc<RwLock<()>>,
     state: Mutex<State>,
+    /// How many bundles wait.
+    bundles: watch::Sender<usize>,
     announcer: Announcer,
     relays: BTreeMap<String, Arc<Relay>>,
     switch: Switch,
@@ -191,6 +180,7 @@ impl Front {
             fee_recipient,
             gate: Arc::new(RwLock::new(())),
             state: Mutex::new(State { pool: Pool::new(config.pool), store: Store::default(), head }),
+            bundles: watch::Sender::new(0),
             announcer: Announcer::default(),
             relays,
             switch,
@@ -224,18 +214,6 @@ impl Front {
         self.chain_id
     }
 
-    /// Works on the waiting bundles.
-    pub(super) fn with_store<T>(&self, work: impl FnOnce(&mut Store) -> T) -> T {
-        work(&mut self.state.lock().store)
-    }
-
-    /// Works on the waiting bundles, knowing the newest block's number.
-    pub(super) fn with_head_and_store<T>(&self, work: impl FnOnce(u64, &mut Store) -> T) -> T {
-        let mut state = self.state.lock();
-        let number = state.head.head.number;
-        work(number, &mut state.store)
-    }
-
     /// The newest block.
     #[must_use]
     pub fn head(&self) -> HeadNow {
@@ -265,18 +243,6 @@ impl Front {
         }
     }
 
-    /// How many public transactions wait.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.state.lock().pool.len()
-    }
-
-    /// How many bundles wait.
-    #[must_use]
-    pub fn waiting_bundles(&self) -> usize {
-        self.state.lock().store.len()
-    }
-
     /// Breaks the connections of all clients, relays' doors included, and lets nobody in until [`Front::mend`]. Blocks can still be built.
     pub fn cut(&self) {
         self.switch.cut();
@@ -290,77 +256,6 @@ impl Front {
     /// Keeps everybody else away from the node until the guard is dropped.
     pub async fn close_gate(&self) -> OwnedRwLockWriteGuard<()> {
         self.gate.clone().write_owned().await
-    }
-
-    /// Takes a public transaction into the mempool and announces it.
-    pub async fn send_public(&self, raw: alloy::primitives::Bytes) -> Result<B256, SendError> {
-        let result = self.send_public_uncounted(raw).await;
-        let counter = if result.is_ok() { &self.tally.accepted } else { &self.tally.refused };
-        counter.fetch_add(1, Ordering::Relaxed);
-        result
-    }
-
-    async fn send_public_uncounted(&self, raw: alloy::primitives::Bytes) -> Result<B256, SendError> {
-        let tx = SignedTx::decode(raw, self.chain_id)?;
-        let hash = tx.hash();
-        // Held until the mempool has it, so that no block comes between the check and the entry.
-        let _open = self.gate.read().await;
-        let (nonce, balance): (u64, U256) = tokio::try_join!(self.node.nonce(tx.sender()), self.node.balance(tx.sender()))?;
-        let added = {
-            let mut state = self.state.lock();
-            let block_gas = state.head.head.gas_limit;
-            state.pool.add(tx, AccountNow { nonce, balance }, block_gas)?
-        };
-        for tx in &added.announce {
-            self.announcer.pending(tx);
-        }
-        Ok(hash)
-    }
-
-    /// An account's next nonce, public transactions that wait counted.
-    pub async fn next_nonce(&self, account: Address) -> Result<u64, NodeError> {
-        let _open = self.gate.read().await;
-        let nonce = self.node.nonce(account).await?;
-        Ok(self.state.lock().pool.next_nonce(account, nonce))
-    }
-
-    /// Everybody who has public transactions waiting.
-    pub(super) fn pool_senders(&self) -> Vec<Address> {
-        self.state.lock().pool.senders()
-    }
-
-    /// The public part of the next block.
-    pub(super) fn best_public(&self, base_fee: u64, nonces: &HashMap<Address, u64>, taken: &HashSet<B256>) -> Vec<SignedTx> {
-        self.state.lock().pool.best(base_fee, nonces, taken)
-    }
-
-    /// The bundles that may stand in this block.
-    pub(super) fn bundles_for(&self, number: u64) -> Vec<(u64, Bundle)> {
-        self.state.lock().store.for_block(number)
-    }
-
-    /// A bundle was executed on the head.
-    pub(super) fn note_simulated(&self, bundle: &Bundle, number: u64, gas_used: u64) {
-        let mut state = self.state.lock();
-        state.store.charge(bundle.signer, U256::ZERO, gas_used);
-        state.store.note(bundle.hash, number, |history| history.simulated = Some(SystemTime::now()));
-    }
-
-    /// The bundles of a block are decided.
-    pub(super) fn settle_bundles(&self, number: u64, included: &[IncludedBundle], gone: &[u64], now: SystemTime) {
-        let mut state = self.state.lock();
-        for bundle in included {
-            let paid = U256::try_from(bundle.coinbase_diff).unwrap_or_default();
-            state.store.charge(bundle.signer, paid, 0);
-            state.store.note(bundle.hash, number, |history| {
-                history.considered = Some(now);
-                history.sealed = Some(now);
-            });
-        }
-        for seq in gone {
-            state.store.remove(*seq);
-        }
-        state.store.expire(number);
     }
 
     /// Takes over the node's newest block: cleans the mempool, announces header, logs and what became reachable.
@@ -382,14 +277,6 @@ impl Front {
         Ok(head.head)
     }
 
-    async fn settle_pool(&self) -> Result<Vec<SignedTx>, FrontError> {
-        let mut nonces = HashMap::new();
-        for sender in self.pool_senders() {
-            nonces.insert(sender, self.node.nonce(sender).await?);
-        }
-        Ok(self.state.lock().pool.settle(&nonces))
-    }
-
     /// The newest block, looked up again.
     pub(super) async fn refreshed_head(&self) -> Result<Head, FrontError> {
         self.sync().await?;
@@ -399,11 +286,9 @@ impl Front {
     /// Looks at the node again after something was changed behind the front's back (seeding does).
     pub(super) async fn sync(&self) -> Result<(), FrontError> {
         let head = HeadNow::read(self.node.newest_block().await?)?;
-        {
-            let mut state = self.state.lock();
-            state.store.expire(head.head.number);
-            state.head = head;
-        }
+        let number = head.head.number;
+        self.state.lock().head = head;
+        self.with_store(|store| store.expire(number));
         self.settle_pool().await?;
         Ok(())
     }

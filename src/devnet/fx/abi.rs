@@ -13,8 +13,6 @@ alloy::sol! {
         function submit(address referral) external payable returns (uint256);
         function wrap(uint256 amount) external returns (uint256);
         function stEthPerToken() external view returns (uint256);
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
     }
 
     interface Staked {

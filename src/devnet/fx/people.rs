@@ -7,6 +7,7 @@ use super::{
 };
 use crate::devnet::{
     DevnetError,
+    abi::Token,
     chain::Chain,
     deploy::units,
     hands::{Hands, ask},
@@ -83,8 +84,8 @@ async fn equip(
     };
     let person = Person::named(&format!("fx {name} {} {place}", pair.symbol));
     hands.fund(person.address(), U256::from(POCKET_MONEY)).await?;
-    hands.call(deployer, "collateral", token, Tokens::transferCall { to: person.address(), amount: collateral }, 200_000).await?;
-    hands.call(&person, "approve", token, Tokens::approveCall { spender: manager, amount: U256::MAX }, 100_000).await?;
+    hands.call(deployer, "collateral", token, Token::transferCall { to: person.address(), amount: collateral }, 200_000).await?;
+    hands.call(&person, "approve", token, Token::approveCall { spender: manager, amount: U256::MAX }, 100_000).await?;
     // Both managers have the same function.
     let call = LongManager::operateCall { pool, positionId: U256::ZERO, newColl: signed(collateral)?, newDebt: signed(debt)? };
     Ok(Opening { person, manager, call })

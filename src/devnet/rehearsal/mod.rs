@@ -245,8 +245,7 @@ impl Troupe {
     pub async fn end(self) -> Result<(Ledger, Vec<Decided>), RehearsalError> {
         let path = self.ledger.clone();
         let (_, decided) = self.stop().await?;
-        let ledger = tokio::task::spawn_blocking(move || Ledger::open(&path)).await.map_err(|error| RehearsalError::Scene(error.to_string()))??;
-        Ok((ledger, decided))
+        Ok((Ledger::open(&path).await?, decided))
     }
 }
 

@@ -56,18 +56,13 @@ impl World {
 
 pub(super) fn head() -> Head {
     Head {
-        number: 1000,
-        hash: B256::repeat_byte(0xaa),
-        parent_hash: B256::repeat_byte(0xbb),
         timestamp: 1_800_000_000,
         base_fee: 100,
         gas_limit: 30_000_000,
         gas_used: 15_000_000,
         fee_recipient: addr(0xfe),
         prev_randao: B256::repeat_byte(7),
-        excess_blob_gas: 0,
-        blob_gas_used: 0,
-        receipts_root: B256::ZERO,
+        ..Head::placed(1000, B256::repeat_byte(0xaa), B256::repeat_byte(0xbb))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why the contracts refuse, by name.
 
+use crate::protocols::checked::Panic;
 use alloy::primitives::U256;
 use std::fmt;
 
@@ -97,3 +98,12 @@ reverts! {
 }
 
 impl std::error::Error for FxRevert {}
+
+impl From<Panic> for FxRevert {
+    fn from(panic: Panic) -> Self {
+        match panic {
+            Panic::Overflow => Self::Overflow,
+            Panic::DivisionByZero => Self::DivisionByZero,
+        }
+    }
+}

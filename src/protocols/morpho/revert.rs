@@ -1,5 +1,6 @@
 //! Why the contracts refuse, by name. The native maths returns these, and revert data decodes to them, so both can be compared.
 
+use crate::protocols::checked;
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::{Panic, Revert, SolError, SolValue},
@@ -271,6 +272,15 @@ impl fmt::Display for MorphoRevert {
 }
 
 impl std::error::Error for MorphoRevert {}
+
+impl From<checked::Panic> for MorphoRevert {
+    fn from(panic: checked::Panic) -> Self {
+        match panic {
+            checked::Panic::Overflow => Self::Overflow,
+            checked::Panic::DivisionByZero => Self::DivisionByZero,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -86,7 +86,7 @@ impl MorphoMarket {
         let remaining = || {
             let done = liquidate(&self.state, position, self.params.lltv, self.price, LiquidationSize::seize(seized), &Guards::default())?;
             let pool = done.market.borrow_pool()?;
-            pool.to_assets_down(U256::from(done.position.borrow_shares))
+            Ok::<_, MorphoRevert>(pool.to_assets_down(U256::from(done.position.borrow_shares))?)
         };
         remaining().is_ok_and(|assets| assets >= self.min_loan)
     }

@@ -1,10 +1,7 @@
 //! Auto-deleveraging: a keeper repays a manager's debt from the manager's own base assets. It earns nothing, so it is never ranked by profit. [R]
 
-use super::{
-    Holdings, Numeraire,
-    evaluation::health,
-    fixed::{FluxError, WAD, mul, mul_div_down, sub},
-};
+use super::{Holdings, Numeraire, evaluation::health};
+use crate::protocols::checked::{Panic, WAD, add, div_up, mul, mul_div_down, sub};
 use alloy::primitives::U256;
 
 /// A vault's books, in base assets.
@@ -48,7 +45,7 @@ pub struct Deleverage {
 ///
 /// # Errors
 /// When a product has more than 256 bits.
-pub fn utilisation(pool: &Pool) -> Result<U256, FluxError> {
+pub fn utilisation(pool: &Pool) -> Result<U256, Panic> {
     if pool.total_assets.is_zero() { Ok(U256::ZERO) } else { mul_div_down(pool.total_debt, WAD, pool.total_assets) }
 }
 
@@ -63,7 +60,7 @@ pub fn deleverage(
     pool: &Pool,
     rules: &DeleverageRules,
     base: &Numeraire,
-) -> Result<Deleverage, FluxError> {
+) -> Result<Deleverage, Panic> {
     let debt_usd = base.debt_usd(true_debt)?;
     let scaled_value = mul(position_value_usd, WAD)?;
     let liquidatable = scaled_value < mul(rules.liquidation_threshold, debt_usd)?;
@@ -85,9 +82,9 @@ pub fn deleverage(
         true_debt
     } else {
         let short = sub(mul(rules.health_threshold, debt_usd)?, scaled_value)?;
-        base.assets_up(super::fixed::ceil_div(short, sub(rules.health_threshold, WAD)?)?)?
+        base.assets_up(div_up(short, sub(rules.health_threshold, WAD)?)?)?
     };
-    let at_hand = super::fixed::add(holdings.working_capital, holdings.bond)?;
+    let at_hand = add(holdings.working_capital, holdings.bond)?;
     let repaid = true_debt.min(for_utilisation).min(for_health).min(at_hand);
     let working_capital = repaid.min(holdings.working_capital);
     done.for_utilisation = Some(for_utilisation);

@@ -1,6 +1,6 @@
 //! Whether a position may be liquidated, for what payment, and what the lenders lose: `evaluateLiquidation` of the reference strategy.
 
-use super::fixed::{FluxError, WAD, add, mul, mul_div_down, mul_div_up, sub, ten_to};
+use crate::protocols::checked::{Panic, WAD, add, mul, mul_div_down, mul_div_up, sub, ten_to};
 use alloy::primitives::U256;
 
 /// The base asset's price and unit.
@@ -17,13 +17,13 @@ impl Numeraire {
     ///
     /// # Errors
     /// When a product has more than 256 bits.
-    pub fn debt_usd(&self, debt: U256) -> Result<U256, FluxError> {
-        mul_div_up(debt, self.price, ten_to(self.decimals)?)
+    pub fn debt_usd(&self, debt: U256) -> Result<U256, Panic> {
+        mul_div_up(debt, self.price, ten_to(self.decimals.into())?)
     }
 
     /// Base assets that are worth at least so many dollars, rounded up.
-    pub(super) fn assets_up(&self, usd: U256) -> Result<U256, FluxError> {
-        mul_div_up(usd, ten_to(self.decimals)?, self.price)
+    pub(super) fn assets_up(&self, usd: U256) -> Result<U256, Panic> {
+        mul_div_up(usd, ten_to(self.decimals.into())?, self.price)
     }
 }
 
@@ -40,7 +40,7 @@ pub struct Rules {
 ///
 /// # Errors
 /// When it would be below zero.
-pub fn threshold(min_bond_ratio: U256, liquidation_buffer: U256) -> Result<U256, FluxError> {
+pub fn threshold(min_bond_ratio: U256, liquidation_buffer: U256) -> Result<U256, Panic> {
     sub(add(WAD, min_bond_ratio)?, liquidation_buffer)
 }
 
@@ -48,7 +48,7 @@ pub fn threshold(min_bond_ratio: U256, liquidation_buffer: U256) -> Result<U256,
 ///
 /// # Errors
 /// When a product has more than 256 bits.
-pub fn health(position_value_usd: U256, debt_usd: U256) -> Result<U256, FluxError> {
+pub fn health(position_value_usd: U256, debt_usd: U256) -> Result<U256, Panic> {
     if debt_usd.is_zero() { Ok(U256::MAX) } else { mul_div_down(position_value_usd, WAD, debt_usd) }
 }
 
@@ -71,7 +71,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// When a product has more than 256 bits, the base asset's price is zero, or the margin is above one.
-pub fn evaluate(position_value_usd: U256, true_debt: U256, rules: &Rules, base: &Numeraire) -> Result<Evaluation, FluxError> {
+pub fn evaluate(position_value_usd: U256, true_debt: U256, rules: &Rules, base: &Numeraire) -> Result<Evaluation, Panic> {
     let debt_usd = base.debt_usd(true_debt)?;
     let can_liquidate = mul(position_value_usd, WAD)? < mul(rules.threshold, debt_usd)?;
     let min_payment = if position_value_usd >= debt_usd {

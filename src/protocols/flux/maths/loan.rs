@@ -1,6 +1,6 @@
 //! What a manager owes.
 
-use super::fixed::{FluxError, WAD, add, ceil_div, mul};
+use crate::protocols::checked::{Panic, WAD, add, div_up, mul};
 use alloy::primitives::U256;
 
 /// Seconds of a year of interest.
@@ -20,16 +20,16 @@ impl Loan {
     ///
     /// # Errors
     /// When a product has more than 256 bits.
-    pub fn accrued(&self, yearly_rate: U256, seconds: u64) -> Result<U256, FluxError> {
+    pub fn accrued(&self, yearly_rate: U256, seconds: u64) -> Result<U256, Panic> {
         let year = mul(U256::from(SECONDS_PER_YEAR), WAD)?;
-        ceil_div(mul(mul(self.principal, yearly_rate)?, U256::from(seconds))?, year)
+        div_up(mul(mul(self.principal, yearly_rate)?, U256::from(seconds))?, year)
     }
 
     /// All that is owed so many seconds after the last touch: `trueDebt` of the vault.
     ///
     /// # Errors
     /// When a product has more than 256 bits.
-    pub fn true_debt(&self, yearly_rate: U256, seconds: u64) -> Result<U256, FluxError> {
+    pub fn true_debt(&self, yearly_rate: U256, seconds: u64) -> Result<U256, Panic> {
         add(add(self.principal, self.interest)?, self.accrued(yearly_rate, seconds)?)
     }
 }

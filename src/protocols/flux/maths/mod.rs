@@ -12,7 +12,6 @@
 mod dead_zone;
 mod deleverage;
 mod evaluation;
-mod fixed;
 mod loan;
 mod partial;
 #[cfg(test)]
@@ -21,25 +20,35 @@ mod properties;
 pub use dead_zone::{price_at_one, seconds_to_one};
 pub use deleverage::{Deleverage, DeleverageRules, Pool, deleverage, utilisation};
 pub use evaluation::{Evaluation, Numeraire, Rules, evaluate, health, threshold};
-pub use fixed::{FluxError, WAD};
 pub use loan::{Loan, SECONDS_PER_YEAR};
 pub use partial::{Holdings, Partial, partial};
 
+use crate::protocols::checked::{Panic, WAD, mul_div_down, ten_to};
 use alloy::primitives::U256;
-use fixed::mul_div_down;
+
+/// Why the contracts refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum FluxError {
+    /// Their arithmetic ends.
+    #[error(transparent)]
+    Panic(#[from] Panic),
+    /// A fraction of zero or above one: `InvalidFraction()`.
+    #[error("a fraction must be above zero and at most one (InvalidFraction)")]
+    InvalidFraction,
+}
 
 /// Value in dollars of 18 digits of an amount with its decimals and price in dollars of 18 digits, rounded down. [D] as to its meaning.
 ///
 /// # Errors
 /// When a product has more than 256 bits.
-pub fn value(amount: U256, price: U256, decimals: u8) -> Result<U256, FluxError> {
-    mul_div_down(amount, price, fixed::ten_to(decimals)?)
+pub fn value(amount: U256, price: U256, decimals: u8) -> Result<U256, Panic> {
+    mul_div_down(amount, price, ten_to(decimals.into())?)
 }
 
 /// Assets of a share in 18 digits, rounded down; none without shares.
 ///
 /// # Errors
 /// When a product has more than 256 bits.
-pub fn share_price(total_assets: U256, total_shares: U256) -> Result<Option<U256>, FluxError> {
+pub fn share_price(total_assets: U256, total_shares: U256) -> Result<Option<U256>, Panic> {
     if total_shares.is_zero() { Ok(None) } else { mul_div_down(total_assets, WAD, total_shares).map(Some) }
 }

@@ -2,10 +2,8 @@
 //!
 //! The payment rounds up and everything else down, so the parts of a position never give more than the whole.
 
-use super::{
-    Loan,
-    fixed::{FluxError, WAD, add, mul_div_down, mul_div_up, sub},
-};
+use super::{FluxError, Loan};
+use crate::protocols::checked::{Panic, WAD, add, mul_div_down, mul_div_up, sub};
 use alloy::primitives::U256;
 
 /// What a manager holds besides wrappers, in base assets.
@@ -37,7 +35,7 @@ impl Partial {
     ///
     /// # Errors
     /// When a product has more than 256 bits.
-    pub fn of_wrapper(balance: U256, fraction: U256) -> Result<U256, FluxError> {
+    pub fn of_wrapper(balance: U256, fraction: U256) -> Result<U256, Panic> {
         mul_div_down(balance, fraction, WAD)
     }
 }

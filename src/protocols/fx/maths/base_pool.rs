@@ -6,7 +6,7 @@ use super::{
     long::{Action, Budget, LongManager, LongOutcome},
     pool::Pool,
 };
-use crate::protocols::fx::FxRevert;
+use crate::protocols::{checked::Panic, fx::FxRevert};
 use alloy::primitives::U256;
 
 /// What the caller pays in.
@@ -67,7 +67,7 @@ impl BasePool {
     }
 
     /// The largest amount to pay whose budget needs no USDC, rounded down to units of `token_in`.
-    pub fn most_without_stable(&self, token_in: TokenIn, stable_price: U256) -> Result<U256, FxRevert> {
+    pub fn most_without_stable(&self, token_in: TokenIn, stable_price: U256) -> Result<U256, Panic> {
         match token_in {
             TokenIn::FxUsd => Ok(self.fx_usd),
             TokenIn::Usdc => mul_div_down(self.fx_usd, PRECISION, stable_price),

@@ -4,7 +4,7 @@ use super::{
     fixed::{FEE_PRECISION, PRECISION, add, mul_div_down, mul_div_up, sub},
     pool::{Pool, Taken},
 };
-use crate::protocols::fx::FxRevert;
+use crate::protocols::{checked::Panic, fx::FxRevert};
 use alloy::primitives::U256;
 
 /// The least budget of an action, in raw debt.
@@ -100,12 +100,12 @@ pub struct LongOutcome {
 
 impl LongManager {
     /// The budget in raw debt: USDC valued and rounded down.
-    pub fn max_raw_debts(&self, budget: &Budget) -> Result<U256, FxRevert> {
+    pub fn max_raw_debts(&self, budget: &Budget) -> Result<U256, Panic> {
         add(budget.fx_usd, mul_div_down(budget.stable, self.stable_price, PRECISION)?)
     }
 
     /// The reserve's balance in raw collateral, rounded down.
-    pub fn reserve_raw(&self) -> Result<U256, FxRevert> {
+    pub fn reserve_raw(&self) -> Result<U256, Panic> {
         mul_div_down(self.reserve_balance, self.scaling_factor, PRECISION)
     }
 

@@ -6,7 +6,7 @@ use super::{
     tick::{NO_TICK, tick_of_shares},
     tree::TickTree,
 };
-use crate::protocols::fx::FxRevert;
+use crate::protocols::{checked::Panic, fx::FxRevert};
 use alloy::primitives::U256;
 
 /// Raw debt or shares below this are not walked over for a rebalance or redemption.
@@ -89,22 +89,22 @@ impl Pool {
     }
 
     /// Raw collateral of shares, rounded down.
-    pub fn raw_colls(&self, shares: U256) -> Result<U256, FxRevert> {
+    pub fn raw_colls(&self, shares: U256) -> Result<U256, Panic> {
         mul_div_down(shares, Q96, self.coll_index)
     }
 
     /// Raw debt of shares, rounded down.
-    pub fn raw_debts(&self, shares: U256) -> Result<U256, FxRevert> {
+    pub fn raw_debts(&self, shares: U256) -> Result<U256, Panic> {
         mul_div_down(shares, self.debt_index, Q96)
     }
 
     /// Collateral shares of a raw amount, rounded down.
-    pub fn coll_shares(&self, raw: U256) -> Result<U256, FxRevert> {
+    pub fn coll_shares(&self, raw: U256) -> Result<U256, Panic> {
         mul_div_down(raw, self.coll_index, Q96)
     }
 
     /// Debt shares of a raw amount, rounded down.
-    pub fn debt_shares(&self, raw: U256) -> Result<U256, FxRevert> {
+    pub fn debt_shares(&self, raw: U256) -> Result<U256, Panic> {
         mul_div_down(raw, Q96, self.debt_index)
     }
 

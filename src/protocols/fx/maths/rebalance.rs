@@ -31,7 +31,7 @@ impl Pool {
     pub fn debts_to_rebalance(&self, raw: &Raw, price: U256) -> Result<U256, FxRevert> {
         let (debt, target) = raw.compare(price, self.rebalance.debt_ratio)?;
         let with_bonus = div_down(mul(mul(PRECISION, self.rebalance.debt_ratio)?, add(FEE_PRECISION, self.rebalance.bonus_ratio)?)?, FEE_PRECISION)?;
-        div_down(sub(debt, target)?, sub(PRECISION_SQUARED, with_bonus)?)
+        Ok(div_down(sub(debt, target)?, sub(PRECISION_SQUARED, with_bonus)?)?)
     }
 
     /// Where a tick stands for a pool-wide rebalance at `price`, the oracle's minimum.

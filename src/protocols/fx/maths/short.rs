@@ -6,7 +6,7 @@ use super::{
     pool::{Pool, Taken},
     redemption::Redeemed,
 };
-use crate::protocols::fx::FxRevert;
+use crate::protocols::{checked::Panic, fx::FxRevert};
 use alloy::primitives::U256;
 
 /// What `ShortPoolManager` depends on beside the pool.
@@ -62,7 +62,7 @@ pub struct NoteRedemption {
 
 impl ShortManager {
     /// The largest budget, in raw debt, whose notes the long manager holds.
-    pub fn most_repayable(&self) -> Result<Option<U256>, FxRevert> {
+    pub fn most_repayable(&self) -> Result<Option<U256>, Panic> {
         self.notes_of_manager.map(|notes| mul_div_down(notes, self.scaling_factor, PRECISION)).transpose()
     }
 

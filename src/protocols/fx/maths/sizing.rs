@@ -55,7 +55,7 @@ pub fn all_collateral(raw_colls: U256, price: U256, bonus_ratio: U256) -> Result
     while !colls.is_zero() && with_bonus(sub(colls, U256::ONE)?)? >= raw_colls {
         colls = sub(colls, U256::ONE)?;
     }
-    mul_div_up(colls, price, PRECISION)
+    Ok(mul_div_up(colls, price, PRECISION)?)
 }
 
 /// The breakpoints of a liquidation, at most `most_ticks` ticks of them, in growing order of budget. The list ends before a tick whose end

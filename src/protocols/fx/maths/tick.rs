@@ -79,7 +79,7 @@ pub fn ratio_at_tick(tick: i16) -> Result<U256, FxRevert> {
     }
     let inverse = div_down(U256::MAX, value)?;
     let whole = inverse >> 32;
-    if whole << 32 == inverse { Ok(whole) } else { add(whole, U256::ONE) }
+    if whole << 32 == inverse { Ok(whole) } else { Ok(add(whole, U256::ONE)?) }
 }
 
 /// The tick at or below a ratio, roughly, and the ratio that the contract takes for that tick's. `TickMath.getTickAtRatio`.

@@ -1,7 +1,10 @@
 //! Interest: a continuous compounding by three terms of its series, added to both sides of the market.
 
 use super::fixed::{WAD, add, add128, mul, mul_div_down, sub, to_uint128, w_mul_down};
-use crate::protocols::morpho::{MarketState, MorphoRevert};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert},
+};
 use alloy::primitives::{U256, uint};
 
 /// What an accrual added; the contract's `AccrueInterest` event says the same.
@@ -14,7 +17,7 @@ pub struct Accrual {
 }
 
 /// `e^(rate * elapsed) - 1` by three terms, 1e18 is one; each division rounds down.
-pub fn compounded(rate_per_second: U256, elapsed: U256) -> Result<U256, MorphoRevert> {
+pub fn compounded(rate_per_second: U256, elapsed: U256) -> Result<U256, Panic> {
     let first = mul(rate_per_second, elapsed)?;
     let second = mul_div_down(first, first, mul(uint!(2_U256), WAD)?)?;
     let third = mul_div_down(second, first, mul(uint!(3_U256), WAD)?)?;

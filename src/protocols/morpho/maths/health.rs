@@ -1,7 +1,10 @@
 //! Solvency, the incentive to end it, and the price at which it turns.
 
-use super::fixed::{PRICE_SCALE, WAD, div, mul, mul_div_down, sub, w_div_down, w_mul_down};
-use crate::protocols::morpho::{MarketState, MorphoRevert, Position};
+use super::fixed::{PRICE_SCALE, WAD, div_up, mul, mul_div_down, sub, w_div_down, w_mul_down};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert, Position},
+};
 use alloy::primitives::{U256, uint};
 
 /// The part of the distance to a full loan-to-value that a liquidator earns.
@@ -12,11 +15,11 @@ const MAX_LIQUIDATION_INCENTIVE: U256 = uint!(1_150_000_000_000_000_000_U256);
 
 /// A position's debt in loan-token units, rounded up as the solvency test does.
 pub fn debt(market: &MarketState, position: &Position) -> Result<U256, MorphoRevert> {
-    market.borrow_pool()?.to_assets_up(U256::from(position.borrow_shares))
+    Ok(market.borrow_pool()?.to_assets_up(U256::from(position.borrow_shares))?)
 }
 
 /// The most debt that the collateral carries at this price (1e36 fixed point), rounded down twice.
-pub fn max_borrow(collateral: u128, price: U256, lltv: U256) -> Result<U256, MorphoRevert> {
+pub fn max_borrow(collateral: u128, price: U256, lltv: U256) -> Result<U256, Panic> {
     w_mul_down(mul_div_down(U256::from(collateral), price, PRICE_SCALE)?, lltv)
 }
 
@@ -63,14 +66,8 @@ pub fn trigger_price(debt: U256, collateral: u128, lltv: U256) -> Result<Trigger
     if collateral == 0 || lltv.is_zero() {
         return Ok(Trigger::Always);
     }
-    let value = ceil_div(mul(debt, WAD)?, lltv)?;
-    Ok(Trigger::Below(ceil_div(mul(value, PRICE_SCALE)?, U256::from(collateral))?))
-}
-
-/// `x / d` rounded up; nothing is added before the division, so nothing overflows.
-fn ceil_div(x: U256, d: U256) -> Result<U256, MorphoRevert> {
-    let quotient = div(x, d)?;
-    if mul(quotient, d)? == x { Ok(quotient) } else { super::fixed::add(quotient, U256::ONE) }
+    let value = div_up(mul(debt, WAD)?, lltv)?;
+    Ok(Trigger::Below(div_up(mul(value, PRICE_SCALE)?, U256::from(collateral))?))
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use super::{
     health::{incentive_factor, is_healthy},
     shares::Pool,
 };
-use crate::protocols::morpho::{MarketState, MorphoRevert, Position};
+use crate::protocols::{
+    checked::Panic,
+    morpho::{MarketState, MorphoRevert, Position},
+};
 use alloy::primitives::U256;
 
 /// How much to liquidate: exactly one of the two is not zero.
@@ -157,13 +160,13 @@ pub fn liquidate(
 }
 
 /// Shares that must be repaid for this much collateral: rounded up at each step.
-pub fn shares_to_repay(pool: &Pool, seized_assets: U256, price: U256, incentive: U256) -> Result<U256, MorphoRevert> {
+pub fn shares_to_repay(pool: &Pool, seized_assets: U256, price: U256, incentive: U256) -> Result<U256, Panic> {
     let quoted = mul_div_up(seized_assets, price, PRICE_SCALE)?;
     pool.to_shares_up(w_div_up(quoted, incentive)?)
 }
 
 /// Collateral that these shares buy: rounded down at each step. Also the most collateral whose price in shares is no more.
-pub fn seizable(pool: &Pool, repaid_shares: U256, price: U256, incentive: U256) -> Result<U256, MorphoRevert> {
+pub fn seizable(pool: &Pool, repaid_shares: U256, price: U256, incentive: U256) -> Result<U256, Panic> {
     mul_div_down(w_mul_down(pool.to_assets_down(repaid_shares)?, incentive)?, PRICE_SCALE, price)
 }
 

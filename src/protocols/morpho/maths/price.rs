@@ -7,7 +7,7 @@ use alloy::primitives::U256;
 /// One unit of collateral in loan units, 1e36 fixed point, rounded down. `base` prices the collateral token, `quote` the loan token.
 pub fn moolah_price(base: U256, quote: U256, collateral_decimals: u8, loan_decimals: u8) -> Result<U256, MorphoRevert> {
     let exponent = (36 + u64::from(loan_decimals)).checked_sub(u64::from(collateral_decimals)).ok_or(MorphoRevert::Overflow)?;
-    mul_div_down(ten_to(exponent)?, base, quote)
+    Ok(mul_div_down(ten_to(exponent)?, base, quote)?)
 }
 
 /// The least loan in loan-token units. `min_loan_value` and `quote` have eight digits; without a price there is no minimum.
@@ -15,7 +15,7 @@ pub fn moolah_min_loan(min_loan_value: U256, quote: U256, loan_decimals: u8) -> 
     if quote.is_zero() {
         return Ok(U256::ZERO);
     }
-    mul_div_down(min_loan_value, ten_to(u64::from(loan_decimals))?, quote)
+    Ok(mul_div_down(min_loan_value, ten_to(u64::from(loan_decimals))?, quote)?)
 }
 
 #[cfg(test)]

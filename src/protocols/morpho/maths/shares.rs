@@ -1,7 +1,7 @@
 //! Shares and assets of a pool with a virtual share price, which nobody can inflate from empty.
 
 use super::fixed::{add, mul_div_down, mul_div_up};
-use crate::protocols::morpho::MorphoRevert;
+use crate::protocols::{checked::Panic, morpho::MorphoRevert};
 use alloy::primitives::U256;
 
 /// Shares that exist on top of those that are held.
@@ -38,22 +38,22 @@ impl Pool {
     }
 
     /// Shares worth `assets`, rounded down.
-    pub fn to_shares_down(&self, assets: U256) -> Result<U256, MorphoRevert> {
+    pub fn to_shares_down(&self, assets: U256) -> Result<U256, Panic> {
         mul_div_down(assets, self.shares, self.assets)
     }
 
     /// Shares worth `assets`, rounded up.
-    pub fn to_shares_up(&self, assets: U256) -> Result<U256, MorphoRevert> {
+    pub fn to_shares_up(&self, assets: U256) -> Result<U256, Panic> {
         mul_div_up(assets, self.shares, self.assets)
     }
 
     /// Assets that `shares` are worth, rounded down.
-    pub fn to_assets_down(&self, shares: U256) -> Result<U256, MorphoRevert> {
+    pub fn to_assets_down(&self, shares: U256) -> Result<U256, Panic> {
         mul_div_down(shares, self.assets, self.shares)
     }
 
     /// Assets that `shares` are worth, rounded up.
-    pub fn to_assets_up(&self, shares: U256) -> Result<U256, MorphoRevert> {
+    pub fn to_assets_up(&self, shares: U256) -> Result<U256, Panic> {
         mul_div_up(shares, self.assets, self.shares)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.28;
 
-/// An EIP-1967 proxy: the f(x) contracts lie behind such ones, and their implementations change.
+/// An EIP-1967 proxy whose implementation changes: the usual form of tokens and vaults, and how all contracts of f(x) lie.
 contract UpgradeableProxy {
     error NotAdmin();
     error NoCode();
