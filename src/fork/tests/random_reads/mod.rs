@@ -89,12 +89,17 @@ impl Setting {
                 .collect(),
             // No key and no creation can put code where a precompile is.
             Facet::Code(address) if address == Address::with_last_byte(SHA256) => Vec::new(),
-            Facet::Code(address) => [Bytes::new(), Bytes::from_static(INIT[1]), code(&[&[0xef, 0x01, 0x00], PLAIN.as_slice()]).into()]
-                .into_iter()
-                .map(|bytes| (if bytes.is_empty() { KECCAK256_EMPTY } else { alloy::primitives::keccak256(&bytes) }, bytes))
-                .filter(|(hash, _)| U256::from_be_bytes(hash.0) != old)
-                .map(|(hash, bytes)| self.changed(address, LayerAccount { code_hash: Some(hash), ..LayerAccount::default() }, Some(Bytecode::new_raw(bytes))))
-                .collect(),
+            // One of them shows what money it has: where gas of two places cancels out, it is what tells who was paid.
+            Facet::Code(address) => {
+                [Bytes::new(), Bytes::from_static(INIT[1]), Bytes::from_static(INIT[2]), code(&[&[0xef, 0x01, 0x00], PLAIN.as_slice()]).into()]
+                    .into_iter()
+                    .map(|bytes| (if bytes.is_empty() { KECCAK256_EMPTY } else { alloy::primitives::keccak256(&bytes) }, bytes))
+                    .filter(|(hash, _)| U256::from_be_bytes(hash.0) != old)
+                    .map(|(hash, bytes)| {
+                        self.changed(address, LayerAccount { code_hash: Some(hash), ..LayerAccount::default() }, Some(Bytecode::new_raw(bytes)))
+                    })
+                    .collect()
+            }
             Facet::Env(word) => vec![self.in_another_block(word)],
         }
     }
@@ -245,6 +250,15 @@ fn a_place_that_is_taken_is_a_facet() {
     let reverts = set_of(&[Step::Create2(1, 0, 0)], [&[], &[]]);
     let place = A.create2(B256::ZERO, alloy::primitives::keccak256(INIT[1]));
     assert_eq!(reverts, sorted(vec![Facet::Nonce(A), Facet::Code(place), Facet::Nonce(place)]));
+}
+
+#[test]
+fn who_is_paid_matters_where_the_gas_of_two_payments_cancels_out() {
+    // Whoever pays the new account first pays for it: the same gas, whether B had money or not. Only what the account then has differs.
+    let (first, second) = ([Step::Call(0, 0, 0), Step::Call(0, 4, 1)], [Step::Destroy(1)]);
+    assert!(set_of(&first, [&second, &[]]).contains(&Facet::Balance(B)));
+    let poor = world(&[first.to_vec(), second.to_vec(), vec![]], [0; 3], [0; 16]);
+    assert!(compare(&poor).unwrap().contains(&Facet::Balance(B)));
 }
 
 #[test]
