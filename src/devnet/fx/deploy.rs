@@ -6,7 +6,7 @@ use super::{
 };
 use crate::devnet::{
     DevnetError,
-    abi::Token,
+    abi::{MarketParams, Morpho, Token},
     artifacts::Artifact,
     chain::Chain,
     contracts::{Contracts, PoolFacts},
@@ -31,6 +31,10 @@ const STAKED: u64 = 60_000;
 const RATE_TENTHS: u64 = 12;
 /// fxUSD that the deployer mints for the markets, in whole dollars, out of each long pool.
 const MINTED: u64 = 12_000_000;
+/// Whole wstETH that lies idle in Morpho Blue.
+const IDLE_WRAPPED: u64 = 2_000;
+/// Whole WBTC that lies idle there.
+const IDLE_BITCOIN: u64 = 500;
 /// Gas of a set-up call of f(x).
 const GAS: u64 = 1_500_000;
 
@@ -94,7 +98,7 @@ struct Common {
 }
 
 /// Deploys everything, mints fxUSD and fills the markets.
-pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: &Person) -> Result<FxContracts, DevnetError> {
+pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: &Person, rival: &Person) -> Result<FxContracts, DevnetError> {
     let (weth, usdc, wbtc) = (contracts.token("WETH")?.address, contracts.token("USDC")?.address, contracts.token("WBTC")?.address);
     let feed = |name: &str| contracts.feed(name).map(|facts| source(Kind::Feed, facts.address, 10_000_000_000, HEARTBEAT));
     let (eth_usd, btc_usd, usdc_usd) = (feed("ETH/USD")?, feed("BTC/USD")?, feed("USDC/USD")?);
@@ -187,7 +191,18 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
         build.call("fill the base pool", base_pool, call).await?;
     }
     build.hands.settle().await?;
+    build.call("no model", contracts.morpho, Morpho::enableIrmCall { irm: Address::ZERO }).await?;
+    build.call("no loans", contracts.morpho, Morpho::enableLltvCall { lltv: U256::ZERO }).await?;
     market_for_wrapped(&mut build, contracts, wst_eth, weth).await?;
+    for (token, amount) in [(wst_eth, units(IDLE_WRAPPED, 18)), (wbtc, units(IDLE_BITCOIN, 8))] {
+        idle(&mut build, contracts, token, amount).await?;
+    }
+    let folder = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json";
+    let router = build.hands.create(by, "SwapRouter", &Artifact::packaged(folder)?, (contracts.uniswap_factory, weth).abi_encode()).await?;
+    let reporter = build.hands.create(by, "Reporter", &Artifact::own("Reporter")?, Vec::new()).await?;
+    // The rival keeper repays in USDC.
+    build.hands.call(rival, "approval of the rival", usdc, Token::approveCall { spender: base_pool, amount: U256::MAX }, 100_000).await?;
+    build.hands.settle().await?;
     Ok(FxContracts {
         long_manager,
         short_manager,
@@ -199,6 +214,9 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
         wst_eth,
         usdc_fx_usd,
         weth_st_eth,
+        lending,
+        router,
+        reporter,
         pairs,
         ready_at: chain.head().number,
     })
@@ -255,6 +273,17 @@ async fn market_for_wrapped(build: &mut Builder<'_, '_>, contracts: &Contracts, 
     build.hands.settle().await?;
     let amounts = [(wst_eth, units(10_000, 18)), (weth, units(12_000, 18))];
     pool(build.hands, build.by, contracts.uniswap_factory, contracts.position_manager, amounts).await.map(drop)
+}
+
+/// An idle market of Morpho Blue, which has a loan token and nothing else: vaults keep there what they may need at once. Nobody can borrow from it, but it
+/// is there for flash loans.
+async fn idle(build: &mut Builder<'_, '_>, contracts: &Contracts, token: Address, amount: U256) -> Result<(), DevnetError> {
+    let params = MarketParams { loanToken: token, collateralToken: Address::ZERO, oracle: Address::ZERO, irm: Address::ZERO, lltv: U256::ZERO };
+    build.call("idle market", contracts.morpho, Morpho::createMarketCall { marketParams: params.clone() }).await?;
+    build.approve(token, contracts.morpho).await?;
+    let data = Bytes::new();
+    let supply = Morpho::supplyCall { marketParams: params, assets: amount, shares: U256::ZERO, onBehalf: build.by.address(), data };
+    build.call("idle tokens", contracts.morpho, supply).await
 }
 
 pub(super) fn signed(amount: U256) -> Result<I256, DevnetError> {
