@@ -188,6 +188,11 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
     }
     build.hands.settle().await?;
     market_for_wrapped(&mut build, contracts, wst_eth, weth).await?;
+    // Morpho lends what it holds. On mainnet that is the collateral of its own markets.
+    for (token, amount) in [(wst_eth, units(2_000, 18)), (wbtc, units(100, 8)), (fx_usd, units(1_000_000, 18))] {
+        build.call("what Morpho holds", token, Token::transferCall { to: contracts.morpho, amount }).await?;
+    }
+    build.hands.settle().await?;
     Ok(FxContracts {
         long_manager,
         short_manager,
