@@ -31,23 +31,67 @@ fn told(outcome: &Outcome) -> String {
     format!("taken\n  {}\nrefused\n  {}", taken.collect::<Vec<_>>().join("\n  "), refused.collect::<Vec<_>>().join("\n  "))
 }
 
+/// Moves a price, and gives what the searcher would do behind the update.
+async fn behind(stage: &Stage, troupe: &mut Troupe, feed: &str, basis_points: i32) -> std::sync::Arc<Outcome> {
+    let update = stage.devnet.price_moves(feed, basis_points).await.unwrap();
+    let outcome = troupe.pending(update).await.unwrap().unwrap();
+    println!("{feed} {basis_points}\n{}", told(&outcome));
+    outcome
+}
+
+/// What is taken, by action, in order.
+fn taken(outcome: &Outcome) -> Vec<(Action, TargetKey)> {
+    outcome.batches.iter().flat_map(|batch| &batch.candidates).map(|one| (one.opportunity.action, one.opportunity.target.key)).collect()
+}
+
+/// Mines what is sent, and holds the ledger to what was predicted.
+async fn landed(stage: &Stage, mut troupe: Troupe) {
+    troupe.block(&stage.devnet).await.unwrap();
+    troupe.block(&stage.devnet).await.unwrap();
+    let (ledger, decided) = troupe.end().await.unwrap();
+    let summary = ledger.summary().await.unwrap();
+    assert!(!decided.is_empty() && summary.landed > 0, "{summary:?}");
+    assert_eq!(summary.missed + summary.reverted, 0, "{summary:?}");
+    ledger.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_oracle_update_opens_ticks_and_they_are_taken_behind_it() {
+async fn ticks_of_a_long_pool_are_rebalanced_behind_an_oracle_update() {
     let folder = tempfile::tempdir().unwrap();
     let stage = stage(folder.path()).await;
-    let devnet: &Devnet = &stage.devnet;
     let mut troupe = troupe(&stage, folder.path()).await;
     // At 864 per mille the boldest tick is two per cent from a rebalance at 880.
-    let update = devnet.price_moves("ETH/USD", -300).await.unwrap();
-    let outcome = troupe.pending(update).await.unwrap().unwrap();
-    let rebalanced = outcome.opportunities.iter().filter(|one| one.action == Action::Rebalance).count();
-    assert!(rebalanced > 0, "{}", told(&outcome));
-    assert!(outcome.opportunities.iter().any(|one| one.target.key == TargetKey::Pool), "{}", told(&outcome));
-    assert!(!outcome.batches.is_empty(), "{}", told(&outcome));
-    println!("{}", told(&outcome));
-    troupe.block(devnet).await.unwrap();
-    troupe.block(devnet).await.unwrap();
-    let (ledger, decided) = troupe.end().await.unwrap();
-    assert!(decided.iter().any(|one| format!("{one:?}").contains("Landed")), "{decided:?}");
-    ledger.close().await.unwrap();
+    let outcome = behind(&stage, &mut troupe, "ETH/USD", -300).await;
+    assert_eq!(taken(&outcome), [(Action::Rebalance, TargetKey::Pool)]);
+    landed(&stage, troupe).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_pools_are_rebalanced_when_the_price_rises() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let mut troupe = troupe(&stage, folder.path()).await;
+    let outcome = behind(&stage, &mut troupe, "ETH/USD", 300).await;
+    assert_eq!(taken(&outcome), [(Action::Rebalance, TargetKey::Pool)]);
+    landed(&stage, troupe).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_opens_liquidations_and_rebalances() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let mut troupe = troupe(&stage, folder.path()).await;
+    let outcome = behind(&stage, &mut troupe, "ETH/USD", -1_200).await;
+    assert!(taken(&outcome).contains(&(Action::Liquidate, TargetKey::Pool)), "{}", told(&outcome));
+    landed(&stage, troupe).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bitcoin_rises() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let mut troupe = troupe(&stage, folder.path()).await;
+    let outcome = behind(&stage, &mut troupe, "BTC/USD", 1_200).await;
+    assert!(taken(&outcome).contains(&(Action::Liquidate, TargetKey::Pool)), "{}", told(&outcome));
+    landed(&stage, troupe).await;
 }
