@@ -38,7 +38,7 @@ use harrier::{
     },
     engine::{Cancel, Outcome, Sender},
     ledger::Ledger,
-    plan::Trigger,
+    plan::{MarketId, Trigger},
     risk::KillSwitch,
 };
 use std::{
@@ -106,7 +106,7 @@ impl<'a> WarmHead<'a> {
             let facts = SearcherFacts { executor: None, receiver: devnet.owner()?.address(), ledger: &ledger };
             let overrides = [("HARRIER__node__http".to_owned(), wire.url())];
             let (mut config, environment): (Config, Environment) = devnet.searcher(&facts, &overrides)?;
-            let ids = MARKETS.into_iter().map(|name| Ok(devnet.contracts().market(name)?.id)).collect::<eyre::Result<Vec<_>>>()?;
+            let ids = MARKETS.into_iter().map(|name| Ok(MarketId(devnet.contracts().market(name)?.id))).collect::<eyre::Result<Vec<_>>>()?;
             config.protocols.values_mut().for_each(|protocol| protocol.markets.clone_from(&ids));
             let config = Arc::new(config);
             let node = connect(&config, &environment).await?;

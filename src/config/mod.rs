@@ -37,8 +37,8 @@ pub use on_chain::{OnChainError, check_on_chain, contracts};
 pub use relays::{CancelStyle, OptionalField, RelayConfig, UuidStyle};
 pub use secret::{KeyRef, Secret, SecretError, SecretRef, UrlRef};
 pub use sections::{
-    CurveConfig, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, ProtocolConfig, ProtocolKind, TokenConfig,
-    Tokens, UniswapV3Config, VenuesConfig,
+    CurveConfig, ExecutorConfig, FlashConfig, FxConfig, LedgerConfig, LogConfig, LogFormat, MorphoConfig, NodeConfig, OperatorsConfig, ProtocolConfig,
+    ProtocolKind, ProtocolWord, TokenConfig, Tokens, UniswapV3Config, VenuesConfig,
 };
 
 use alloy::primitives::Address;

@@ -1,7 +1,7 @@
 //! Compares a configuration with the chain: every mistake at once, before anything starts.
 
 use super::{
-    Config, ConfigError,
+    Config, ConfigError, ProtocolKind,
     mistake::{Mistake, Problem},
 };
 use alloy::{
@@ -107,6 +107,11 @@ pub fn contracts(config: &Config) -> Vec<(String, Address)> {
     }
     for (name, protocol) in &config.protocols {
         add(format!("protocols.{name}.contract"), Some(protocol.contract));
+        if let ProtocolKind::Fx(fx) = &protocol.kind {
+            for (key, address) in [("short_manager", fx.short_manager), ("base_pool", fx.base_pool), ("fx_usd", fx.fx_usd), ("stable", fx.stable)] {
+                add(format!("protocols.{name}.{key}"), Some(address));
+            }
+        }
     }
     add("venues.weth".to_owned(), Some(config.venues.weth));
     if let Some(uniswap) = &config.venues.uniswap_v3 {

@@ -78,7 +78,8 @@ fn the_committed_mainnet_file_is_valid_without_any_environment() {
     assert_eq!(config.tokens.len(), 13);
     assert_eq!(config.venues.weth, address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"));
     let morpho = &config.protocols["morpho_blue"];
-    assert_eq!(morpho.min_debt[&config.venues.weth], U256::from(30_000_000_000_000_000_u64));
+    let ProtocolKind::MorphoBlue(own) = &morpho.kind else { panic!("{morpho:?}") };
+    assert_eq!(own.min_debt[&config.venues.weth], U256::from(30_000_000_000_000_000_u64));
     assert_eq!(config.symbol_of(config.venues.weth), Some("WETH"));
 }
 

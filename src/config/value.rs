@@ -1,6 +1,7 @@
 //! Single values of the file: how each is read, and how it is written back.
 
 use super::mistake::Problem;
+use crate::plan::MarketId;
 use alloy::primitives::{Address, B256, U256, hex};
 use serde::Serializer;
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
@@ -78,6 +79,14 @@ impl FromToml for B256 {
     fn from_toml(value: &Value) -> Result<Self, Problem> {
         let digits = text(value, "a string of 32 bytes in hex")?;
         Self::from_str(digits).map_err(|_| Problem::Invalid("must be 0x and 64 hex digits"))
+    }
+}
+
+/// A market: 32 bytes, or an address, which stands in the last 20 of them.
+impl FromToml for MarketId {
+    fn from_toml(value: &Value) -> Result<Self, Problem> {
+        let is_address = value.as_str().is_some_and(|text| text.len() == "0x".len() + 2 * Address::len_bytes());
+        if is_address { Address::from_toml(value).map(|address| Self(address.into_word())) } else { B256::from_toml(value).map(Self) }
     }
 }
 

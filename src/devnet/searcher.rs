@@ -1,6 +1,6 @@
 //! A searcher's configuration for a devnet: the template `config/devnet.toml` with the facts filled in.
 
-use super::{ConfigFacts, Devnet, DevnetError};
+use super::{ConfigFacts, Devnet, DevnetError, FxContracts};
 use crate::config::{Config, ConfigError, Environment};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use std::path::Path;
@@ -82,10 +82,13 @@ fn number(value: u64) -> Value {
 
 fn table(facts: &ConfigFacts, searcher: &SearcherFacts<'_>) -> Table {
     let contracts = &facts.contracts;
+    let fx_tokens = facts.fx.iter().flat_map(|fx| [("fxUSD", fx.fx_usd, 18), ("stETH", fx.st_eth, 18), ("wstETH", fx.wst_eth, 18)]);
     let tokens: Table = contracts
         .tokens
         .values()
-        .map(|token| (token.symbol.clone(), section([("address", text(&token.address)), ("decimals", Value::Integer(token.decimals.into()))])))
+        .map(|token| (token.symbol.as_str(), token.address, token.decimals))
+        .chain(fx_tokens)
+        .map(|(symbol, address, decimals)| (symbol.to_owned(), section([("address", text(&address)), ("decimals", Value::Integer(decimals.into()))])))
         .collect();
     let weth = contracts.tokens.get("WETH").map_or(Address::ZERO, |token| token.address);
     let mut executor = vec![("owner", text(&format!("env:{OWNER}"))), ("profit_receiver", text(&searcher.receiver))];
@@ -99,20 +102,40 @@ fn table(facts: &ConfigFacts, searcher: &SearcherFacts<'_>) -> Table {
     let hardfork = section([("name", text(&facts.hardfork)), ("timestamp", number(0))]);
     let morpho = section([("kind", text("morpho_blue")), ("contract", text(&contracts.morpho)), ("from_block", number(contracts.morpho_since))]);
     let uniswap = section([("factory", text(&contracts.uniswap_factory))]);
+    let mut protocols = vec![("morpho_blue", morpho)];
+    let mut venues = vec![("weth", text(&weth)), ("uniswap_v3", uniswap)];
+    if let Some(fx) = &facts.fx {
+        protocols.push(("fx", fx_protocol(fx, contracts.tokens.get("USDC").map_or(Address::ZERO, |token| token.address), contracts.morpho_since)));
+        let pools = Value::Array([fx.usdc_fx_usd, fx.weth_st_eth].iter().map(text).collect());
+        // fxUSD to ether leads over USDC, and on to the wrapped kind over a third venue.
+        venues.extend([("max_hops", number(3)), ("curve", section([("pools", pools)])), ("wsteth", text(&fx.wst_eth))]);
+    }
     [
         ("chain", section([("id", number(facts.chain_id)), ("hardforks", Value::Array(vec![hardfork]))])),
         ("node", section([("http", text(&facts.http_url)), ("ws", text(&facts.ws_url))])),
         ("executor", section(executor)),
         ("relays", Value::Array(vec![relay])),
         ("tokens", Value::Table(tokens)),
-        ("protocols", section([("morpho_blue", morpho)])),
-        ("venues", section([("weth", text(&weth)), ("uniswap_v3", uniswap)])),
+        ("protocols", section(protocols)),
+        ("venues", section(venues)),
         ("flash", section([("morpho_blue", text(&contracts.morpho))])),
         ("ledger", section([("path", text(&searcher.ledger.display()))])),
     ]
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
+}
+
+fn fx_protocol(fx: &FxContracts, stable: Address, since: u64) -> Value {
+    section([
+        ("kind", text("fx")),
+        ("contract", text(&fx.long_manager)),
+        ("short_manager", text(&fx.short_manager)),
+        ("base_pool", text(&fx.base_pool)),
+        ("fx_usd", text(&fx.fx_usd)),
+        ("stable", text(&stable)),
+        ("from_block", number(since)),
+    ])
 }
 
 /// An amount of ether in wei, for settings of demos and tests.

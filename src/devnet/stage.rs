@@ -59,6 +59,9 @@ pub struct ConfigFacts {
     pub operators: Vec<Address>,
     /// The contracts.
     pub contracts: Contracts,
+    /// f(x), where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fx: Option<FxContracts>,
 }
 
 /// A chain with real contracts and people.
@@ -175,6 +178,7 @@ impl Devnet {
             owner: self.owner()?.address(),
             operators: self.operators()?.iter().map(Person::address).collect(),
             contracts: self.contracts.clone(),
+            fx: self.fx.clone(),
         })
     }
 

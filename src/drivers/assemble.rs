@@ -2,14 +2,14 @@
 
 use crate::{
     book::Book,
-    config::{ChainConfig, Config, Hardfork as ConfiguredFork, ProtocolConfig, ProtocolKind},
+    config::{ChainConfig, Config, Hardfork as ConfiguredFork, MorphoConfig, ProtocolConfig, ProtocolKind},
     engine::Marketplace,
     executor::{self, ExecutorConfig},
     flash::{Lender, MorphoFlavour, MorphoLender},
     fork::{ChainRules, Hardfork, Layer, ReadSet, TargetBlock, View},
-    plan::MarketId,
     protocols::{
         Protocol,
+        fx::{Fx, FxSetup},
         morpho::{Flavor, Morpho, MorphoSetup},
     },
     venues::{CurvePool, Graph, Probe, RouterLimits, UniswapV3, Venue, VenueError, WstEth},
@@ -54,16 +54,27 @@ pub fn protocols(config: &Config) -> Vec<Arc<dyn Protocol>> {
 }
 
 fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
-    let flavor = match config.kind {
-        ProtocolKind::MorphoBlue => Flavor::MorphoBlue,
-        ProtocolKind::Moolah => Flavor::Moolah,
+    let markets = || (!config.markets.is_empty()).then(|| config.markets.iter().copied().collect::<BTreeSet<_>>());
+    let morpho = |flavor, own: &MorphoConfig| {
+        let mut setup = MorphoSetup::new(name, flavor, config.contract, config.from_block);
+        setup.markets = markets();
+        setup.min_debt_of.clone_from(&own.min_debt);
+        Arc::new(Morpho::new(setup))
     };
-    let mut setup = MorphoSetup::new(name, flavor, config.contract, config.from_block);
-    if !config.markets.is_empty() {
-        setup.markets = Some(config.markets.iter().copied().map(MarketId).collect::<BTreeSet<_>>());
+    match &config.kind {
+        ProtocolKind::MorphoBlue(own) => morpho(Flavor::MorphoBlue, own),
+        ProtocolKind::Moolah(own) => morpho(Flavor::Moolah, own),
+        ProtocolKind::Fx(own) => Arc::new(Fx::new(FxSetup {
+            id: name.into(),
+            long_manager: config.contract,
+            short_manager: own.short_manager,
+            base_pool: own.base_pool,
+            fx_usd: own.fx_usd,
+            stable: own.stable,
+            from_block: config.from_block,
+            pools: markets(),
+        })),
     }
-    setup.min_debt_of.clone_from(&config.min_debt);
-    Arc::new(Morpho::new(setup))
 }
 
 /// The configured lenders.

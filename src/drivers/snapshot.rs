@@ -203,7 +203,7 @@ pub fn check(config: &Config, snapshot: &Snapshot) -> Result<(), ConfigError> {
             continue;
         };
         for (place, market) in protocol.markets.iter().enumerate() {
-            if !known.chunks(B256::len_bytes()).any(|one| one == market.as_slice()) {
+            if !known.chunks(B256::len_bytes()).any(|one| one == market.0.as_slice()) {
                 mistake(format!("protocols.{name}.markets[{place}]"), Problem::NotInSnapshot(format!("the market {market}")));
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     flash::Loan,
     fork::{TargetBlock, View},
     plan::{Amount, Size, Skip, SkipReason, Step, TxPlan},
-    protocols::{Funding, Terms},
+    protocols::{Funding, Terms, Way},
     venues::{Carry, Refusal, Route, RouteError, Router},
 };
 use alloy::primitives::{Address, U256};
@@ -194,7 +194,10 @@ pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted,
     for leg in &quoted.inside {
         convert.extend(leg.steps().map_err(|error| step_skip(&error))?);
     }
-    let act = |kind, convert| screened.protocol.steps(reading, opportunity, quoted.size, &quoted.terms, kind, convert);
+    let act = |funding, convert| {
+        let way = Way { funding, executor: settings.executor };
+        screened.protocol.steps(reading, opportunity, quoted.size, &quoted.terms, way, convert)
+    };
     let mut steps = match funding {
         FundingChoice::Inside => act(Funding::Inside, convert)?,
         FundingChoice::Loan(loan) => vec![loan.step(act(Funding::Outside, convert)?)],

@@ -168,6 +168,20 @@ pub(super) fn call(view: &View, block: &TargetBlock, call: &Call) -> Result<Call
 }
 
 pub(super) fn call_recorded(view: &View, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<CallOutcome, ForkError> {
+    recorded(view, block, call, reads, |_| ()).map(|(outcome, ())| outcome)
+}
+
+pub(super) fn effect(view: &View, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<(CallOutcome, Arc<Layer>), ForkError> {
+    recorded(view, block, call, reads, |evm| Arc::new(Layer::from_evm(evm.finalize(), Some(block.fee_recipient))))
+}
+
+fn recorded<'a, T>(
+    view: &'a View,
+    block: &TargetBlock,
+    call: &Call,
+    reads: &mut ReadSet,
+    end: impl FnOnce(&mut MainnetEvm<EvmContext<'a>, Recorder>) -> T,
+) -> Result<(CallOutcome, T), ForkError> {
     view.warm(call);
     let mut recorder = Recorder::default();
     recorder.note_callee(call.to);
@@ -175,8 +189,9 @@ pub(super) fn call_recorded(view: &View, block: &TargetBlock, call: &Call, reads
     let mut evm = context(view, assumed, block, call_config(block)).build_mainnet_with_inspector(recorder);
     let result = evm.inspect_one_tx(tx::message(call));
     view.note_loaded(&evm.ctx.journaled_state.inner.state);
-    evm.inspector.finish(view, assumed, reads);
-    result.map(call_outcome).map_err(|error| plain_error(error, 0))
+    std::mem::take(&mut evm.inspector).finish(view, assumed, reads);
+    let outcome = result.map(call_outcome).map_err(|error| plain_error(error, 0))?;
+    Ok((outcome, end(&mut evm)))
 }
 
 pub(super) fn execute(view: &View, block: &TargetBlock, txs: &[SimTx]) -> Result<Execution, ForkError> {

@@ -219,6 +219,12 @@ impl View {
         runner::call_recorded(self, block, call, reads)
     }
 
+    /// As [`View::call_recorded`], and gives what the call changes as a layer: a question that depends on an earlier step's changes is asked
+    /// on top of it. Balance and fee of the caller are not checked, but its nonce counts on.
+    pub fn effect(&self, block: &TargetBlock, call: &Call, reads: &mut ReadSet) -> Result<(CallOutcome, Arc<Layer>), ForkError> {
+        runner::effect(self, block, call, reads)
+    }
+
     /// Runs signed transactions one after the other, each in a transaction of its own with nonce, balance and fee checks.
     ///
     /// The fee recipient is taken as funded and without code whatever it is in the view: an empty one gets a nonce, not

@@ -5,6 +5,7 @@
 //! view ─▶ read_market ─▶ boundary ────▶ range ─▶ confirm ─▶ Opportunity ─▶ terms(size) ─▶ steps ─▶ engine
 //! ```
 
+mod ask;
 pub mod checked;
 pub mod flux;
 pub mod fx;
@@ -209,6 +210,15 @@ pub enum Funding {
     Outside,
 }
 
+/// How an action is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where the capital comes from.
+    pub funding: Funding,
+    /// The contract that makes the calls and receives what they give.
+    pub executor: Address,
+}
+
 /// Why a protocol could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
@@ -282,13 +292,5 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// The steps of the action, in one transaction: what has to stand in another one is another opportunity, with a resource of
     /// that scope in its locks. With [`Funding::Inside`] `convert` runs inside the callback, with [`Funding::Outside`] after the action.
-    fn steps(
-        &self,
-        market: &MarketReading,
-        opportunity: &Opportunity,
-        size: Size,
-        terms: &Terms,
-        funding: Funding,
-        convert: Vec<Step>,
-    ) -> Result<Vec<Step>, Skip>;
+    fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, way: Way, convert: Vec<Step>) -> Result<Vec<Step>, Skip>;
 }

@@ -10,7 +10,7 @@ use harrier::{
     executor,
     fork::{ReadSet, TargetBlock, TxStatus, View},
     plan::{FlashKind, MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey, Trigger},
-    protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, TargetReading, Terms, morpho::Morpho},
+    protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, TargetReading, Terms, Way, morpho::Morpho},
 };
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -69,16 +69,8 @@ impl Protocol for Funded {
     ) -> Result<Result<Terms, Skip>, ProtocolError> {
         self.0.terms(view, block, market, opportunity, size)
     }
-    fn steps(
-        &self,
-        market: &MarketReading,
-        opportunity: &Opportunity,
-        size: Size,
-        terms: &Terms,
-        funding: Funding,
-        convert: Vec<Step>,
-    ) -> Result<Vec<Step>, Skip> {
-        self.0.steps(market, opportunity, size, terms, funding, convert)
+    fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, way: Way, convert: Vec<Step>) -> Result<Vec<Step>, Skip> {
+        self.0.steps(market, opportunity, size, terms, way, convert)
     }
 }
 

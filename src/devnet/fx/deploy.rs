@@ -35,6 +35,8 @@ const MINTED: u64 = 12_000_000;
 const IDLE_WRAPPED: u64 = 2_000;
 /// Whole WBTC that lies idle there.
 const IDLE_BITCOIN: u64 = 500;
+/// Whole fxUSD that lies idle there.
+const IDLE_DOLLARS: u64 = 1_000_000;
 /// Gas of a set-up call of f(x).
 const GAS: u64 = 1_500_000;
 
@@ -194,7 +196,7 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
     build.call("no model", contracts.morpho, Morpho::enableIrmCall { irm: Address::ZERO }).await?;
     build.call("no loans", contracts.morpho, Morpho::enableLltvCall { lltv: U256::ZERO }).await?;
     market_for_wrapped(&mut build, contracts, wst_eth, weth).await?;
-    for (token, amount) in [(wst_eth, units(IDLE_WRAPPED, 18)), (wbtc, units(IDLE_BITCOIN, 8))] {
+    for (token, amount) in [(wst_eth, units(IDLE_WRAPPED, 18)), (wbtc, units(IDLE_BITCOIN, 8)), (fx_usd, units(IDLE_DOLLARS, 18))] {
         idle(&mut build, contracts, token, amount).await?;
     }
     let folder = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json";

@@ -1,14 +1,27 @@
 //! f(x): leveraged long and short pools whose positions lie in ticks of equal debt ratio.
 //!
 //! ```text
-//! slots ─▶ storage ─▶ pool, ticks, managers, base pool ─▶ maths: funding ─▶ rebalance, liquidate, redeem ─▶ managers (scaling, fees, notes)
-//! oracle (min, max) ──────────────────────────────────────┘                                               └▶ base pool (what is paid)
+//! slots ─▶ storage ─▶ reading ─▶ FxMarket ─▶ maths: funding ─▶ rebalance, liquidate ─▶ managers (scaling, fees, notes) ─▶ offers ─▶ adapter
+//! oracle, configuration ──┘                                                    └▶ base pool (what is paid)        └▶ redemption of notes
 //! ```
-//!
-//! So far this folder has where the contracts keep their state and what they do with it; reading and planning come with the adapter.
 
+mod abi;
+mod adapter;
+mod discovery;
+mod market;
 pub mod maths;
+mod offers;
+mod parameters;
+mod reading;
+mod redemption;
 mod revert;
+mod setup;
+mod skip;
 pub mod storage;
+mod ticks;
 
+pub use adapter::Fx;
+pub use discovery::FxDiscoverer;
+pub use market::{Counterparty, Done, FxMarket, Payment, Prices, Side};
 pub use revert::FxRevert;
+pub use setup::FxSetup;

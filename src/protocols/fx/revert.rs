@@ -37,6 +37,25 @@ macro_rules! reverts {
                 }
             }
 
+            /// What revert data says; `None` for an error that is not the contracts' own.
+            #[must_use]
+            pub fn decode(data: &[u8]) -> Option<Self> {
+                let Some(([a, b, c, d], arguments)) = data.split_first_chunk::<4>().map(|(selector, rest)| (*selector, rest)) else {
+                    return data.is_empty().then_some(Self::Empty);
+                };
+                let word = |place: usize| arguments.get(place * 32..)?.first_chunk::<32>().map(|word| U256::from_be_bytes(*word));
+                match u32::from_be_bytes([a, b, c, d]) {
+                    $($selector => Some(Self::$name),)+
+                    0xe450_d38c => Some(Self::NotesInsufficient { balance: word(1)?, needed: word(2)? }),
+                    0x4e48_7b71 => match word(0)?.to::<u64>() {
+                        0x11 => Some(Self::Overflow),
+                        0x12 => Some(Self::DivisionByZero),
+                        _ => None,
+                    },
+                    _ => None,
+                }
+            }
+
             /// The panic code, where the revert is a panic.
             #[must_use]
             pub const fn panic_code(&self) -> Option<u8> {

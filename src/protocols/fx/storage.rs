@@ -28,6 +28,17 @@ pub const THRESHOLD: U256 = U256::from_limbs([155, 0, 0, 0]);
 /// The implementation behind an EIP-1967 proxy.
 pub const IMPLEMENTATION: U256 = U256::from_be_slice(&alloy::primitives::hex!("360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"));
 
+/// The mapping of a base pool from a token to what works with it.
+pub const BASE_ALLOCATIONS: u64 = 0;
+/// The same mapping of a manager.
+pub const MANAGER_ALLOCATIONS: u64 = 100;
+
+/// What works with a token: a strategy in the low 160 bits, none where it is zero. `mapping` is where the contract has it.
+#[must_use]
+pub fn allocation(token: Address, mapping: u64) -> U256 {
+    by_key(U256::from_be_bytes(token.into_word().0), mapping)
+}
+
 /// Slots of a pool.
 pub mod pool {
     use super::{U256, by_key, signed_key};

@@ -8,14 +8,17 @@ use super::{
         order,
         shares::VIRTUAL_SHARES,
     },
-    reading::{Reader, Stop, words},
+    reading::Reader,
     sizing::liquidation_size,
     storage::{Slots, address, decode_position},
 };
 use crate::{
     fork::{Facet, ForkError, ReadSet, TargetBlock, View},
     plan::{Action, IsolatedLiquidation, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, Sizes, Skip, SkipReason, Step, Target, TargetKey},
-    protocols::{ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms},
+    protocols::{
+        ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, OrderKey, Protocol, ProtocolError, Read, Screen, TargetReading, Terms, Way,
+        ask::{Stop, settled, words},
+    },
 };
 use alloy::{
     primitives::{Address, Bytes, Log, U256},
@@ -165,15 +168,6 @@ fn health_detail(market: &MorphoMarket, position: &Position) -> String {
     }
 }
 
-/// Parts a skip, which is a result, from a fork that could not answer.
-fn settled<T>(outcome: Result<T, Stop>, reads: ReadSet) -> Result<Read<T>, ProtocolError> {
-    match outcome {
-        Ok(value) => Ok(Read { value: Ok(value), reads }),
-        Err(Stop::Skip(skip)) => Ok(Read { value: Err(skip), reads }),
-        Err(Stop::Fork(error)) => Err(error.into()),
-    }
-}
-
 impl Protocol for Morpho {
     fn id(&self) -> &ProtocolId {
         &self.setup.id
@@ -292,19 +286,11 @@ impl Protocol for Morpho {
         Ok(own.liquidate(&position, size).map(|done| Terms::plain(done.repaid_assets, own.params.collateral_token, done.seized_assets)).map_err(Skip::from))
     }
 
-    fn steps(
-        &self,
-        market: &MarketReading,
-        opportunity: &Opportunity,
-        size: Size,
-        terms: &Terms,
-        funding: Funding,
-        convert: Vec<Step>,
-    ) -> Result<Vec<Step>, Skip> {
+    fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, way: Way, convert: Vec<Step>) -> Result<Vec<Step>, Skip> {
         let own = own(market)?;
         let borrower = account_of(opportunity.target.key)?;
         let size = liquidation_size(size)?;
-        let (inside, after) = match funding {
+        let (inside, after) = match way.funding {
             Funding::Inside => (convert, Vec::new()),
             Funding::Outside => (Vec::new(), convert),
         };

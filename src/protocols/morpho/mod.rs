@@ -12,7 +12,6 @@
 
 mod abi;
 mod adapter;
-mod ask;
 pub mod discovery;
 mod flavor;
 pub mod maths;

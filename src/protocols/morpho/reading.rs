@@ -8,7 +8,6 @@
 
 use super::{
     Flavor, MarketParams, MarketState, MorphoRevert, abi,
-    ask::{NoAnswer, ask},
     maths::{
         accrual::accrue,
         fixed::WAD,
@@ -19,8 +18,9 @@ use super::{
     storage::{Slots, address, decode_market, decode_params},
 };
 use crate::{
-    fork::{EnvWord, Facet, ForkError, ReadSet, TargetBlock, View},
+    fork::{EnvWord, Facet, ReadSet, TargetBlock, View},
     plan::{MarketId, Skip, SkipReason},
+    protocols::ask::{NoAnswer, Stop, ask, words},
 };
 use alloy::{
     primitives::{Address, U256},
@@ -51,26 +51,6 @@ impl MorphoMarket {
     }
 }
 
-/// Why a reading ended early.
-pub(super) enum Stop {
-    /// The market can't be acted on.
-    Skip(Skip),
-    /// The fork has no answer.
-    Fork(ForkError),
-}
-
-impl From<ForkError> for Stop {
-    fn from(error: ForkError) -> Self {
-        Self::Fork(error)
-    }
-}
-
-impl From<Skip> for Stop {
-    fn from(skip: Skip) -> Self {
-        Self::Skip(skip)
-    }
-}
-
 impl From<MorphoRevert> for Stop {
     fn from(revert: MorphoRevert) -> Self {
         Self::Skip(revert.into())
@@ -79,15 +59,6 @@ impl From<MorphoRevert> for Stop {
 
 fn skip<T>(reason: SkipReason, detail: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Skip(Skip::new(reason, detail)))
-}
-
-/// Storage words of one contract; their facets are added to `reads`.
-pub(super) fn words<const N: usize>(view: &View, contract: Address, slots: [U256; N], reads: &mut ReadSet) -> Result<[U256; N], ForkError> {
-    let mut words = [U256::ZERO; N];
-    for (word, slot) in words.iter_mut().zip(slots) {
-        *word = view.storage(contract, slot, reads)?;
-    }
-    Ok(words)
 }
 
 /// Reads one market of one deployment.
@@ -129,8 +100,12 @@ impl Reader<'_> {
         Ok(words(self.view, self.contract, slots, &mut self.reads)?)
     }
 
-    fn ask<C: SolCall>(&mut self, contract: Address, question: &C) -> Result<Result<C::Return, NoAnswer>, Stop> {
-        Ok(ask(self.view, self.block, Address::ZERO, contract, question, &mut self.reads)?)
+    fn ask<C: SolCall>(&mut self, contract: Address, question: &C) -> Result<Result<C::Return, NoAnswer<MorphoRevert>>, Stop> {
+        self.ask_as(Address::ZERO, contract, question)
+    }
+
+    fn ask_as<C: SolCall>(&mut self, caller: Address, contract: Address, question: &C) -> Result<Result<C::Return, NoAnswer<MorphoRevert>>, Stop> {
+        Ok(ask(self.view, self.block, (caller, contract), question, &mut self.reads, MorphoRevert::decode)?)
     }
 
     /// Moolah: neither paused nor booked by a broker.
@@ -163,7 +138,7 @@ impl Reader<'_> {
         } else {
             // The very call that the contract makes: a model may answer it otherwise than its view, and others than the market not at all.
             let question = abi::borrowRateCall { params: params.into(), market: (&stored).into() };
-            match ask(self.view, self.block, self.contract, params.irm, &question, &mut self.reads)? {
+            match self.ask_as(self.contract, params.irm, &question)? {
                 Ok(rate) => Some(rate),
                 Err(why) => return skip(SkipReason::SimulationReverted, format!("the rate model {} {why}", params.irm)),
             }

@@ -12,6 +12,10 @@ fn adapter(flavor: Flavor) -> Morpho {
     Morpho::new(MorphoSetup::new("morpho_blue", flavor, CONTRACT, 7))
 }
 
+const fn way(funding: Funding) -> Way {
+    Way { funding, executor: Address::ZERO }
+}
+
 fn reading() -> MarketReading {
     let params = MarketParams {
         loan_token: address!("0x0000000000000000000000000000000000000001"),
@@ -73,7 +77,7 @@ fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
     let sell = Step::Unwrap { weth: ALICE, amount: crate::plan::Amount::Exact(U256::ONE) };
     let size = Size { unit: crate::plan::SizeUnit::Seized, amount: U256::from(5) };
 
-    let inside = adapter.steps(&market, &opportunity, size, &terms, Funding::Inside, vec![sell.clone()]).unwrap();
+    let inside = adapter.steps(&market, &opportunity, size, &terms, way(Funding::Inside), vec![sell.clone()]).unwrap();
     let [Step::Liquidate(liquidation)] = inside.as_slice() else { panic!("{inside:?}") };
     assert_eq!(liquidation.inside, vec![sell.clone()]);
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares, liquidation.most_to_pay), (U256::from(5), U256::ZERO, U256::from(9)));
@@ -81,7 +85,7 @@ fn inside_the_callback_the_collateral_is_sold_before_the_payment_is_pulled() {
     assert_eq!((liquidation.lender, liquidation.borrower), (CONTRACT, ALICE));
 
     let all = Size { unit: crate::plan::SizeUnit::RepaidShares, amount: U256::from(7) };
-    let outside = adapter.steps(&market, &opportunity, all, &terms, Funding::Outside, vec![sell.clone()]).unwrap();
+    let outside = adapter.steps(&market, &opportunity, all, &terms, way(Funding::Outside), vec![sell.clone()]).unwrap();
     let [Step::Liquidate(liquidation), after] = outside.as_slice() else { panic!("{outside:?}") };
     assert_eq!((liquidation.seized_assets, liquidation.repaid_shares), (U256::ZERO, U256::from(7)));
     assert!(liquidation.inside.is_empty());
@@ -106,7 +110,7 @@ fn a_reading_of_somebody_else_is_refused_not_trusted() {
     market.own = Arc::new("another protocol's figures");
     let size = Size { unit: crate::plan::SizeUnit::Seized, amount: U256::ONE };
     let terms = Terms::plain(U256::ONE, Address::ZERO, U256::ONE);
-    assert_eq!(adapter.steps(&market, &opportunity, size, &terms, Funding::Inside, Vec::new()).unwrap_err().reason, SkipReason::Trap);
+    assert_eq!(adapter.steps(&market, &opportunity, size, &terms, way(Funding::Inside), Vec::new()).unwrap_err().reason, SkipReason::Trap);
 }
 
 #[test]
