@@ -2,6 +2,7 @@
 
 use super::{RehearsalError, SceneResult, Stage};
 use crate::{
+    devnet::abi::Token,
     drivers::Decided,
     ledger::{Ledger, Outcome, Summary},
 };
@@ -11,6 +12,29 @@ use alloy::{
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
+
+/// What was played, on however many devnets.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// Scenes in order.
+    pub scenes: Vec<SceneResult>,
+    /// The closing of the books, one a searcher.
+    pub books: Vec<SceneResult>,
+    /// The ledgers' totals, one a searcher.
+    pub summaries: Vec<Summary>,
+    /// How bundles ended.
+    pub ends: Vec<Decided>,
+}
+
+impl Played {
+    /// What was played elsewhere, too.
+    pub fn add(&mut self, other: Self) {
+        self.scenes.extend(other.scenes);
+        self.books.extend(other.books);
+        self.summaries.extend(other.summaries);
+        self.ends.extend(other.ends);
+    }
+}
 
 /// Totals of a rehearsal: the last object of `harrier demo --json`.
 #[derive(Clone, Debug, Serialize)]
@@ -37,12 +61,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// The totals of scenes and of the ledgers behind them.
+    /// The totals of what was played.
     #[must_use]
-    pub fn of(scenarios: Vec<SceneResult>, books: Vec<SceneResult>, summaries: &[Summary], took: Duration) -> Self {
+    pub fn of(played: Played, took: Duration) -> Self {
+        let Played { scenes, books, summaries, .. } = played;
         let sum = |pick: fn(&Summary) -> I256| summaries.iter().map(pick).fold(I256::ZERO, I256::saturating_add).to_string();
         Self {
-            scenarios,
+            scenarios: scenes,
             books,
             landed: summaries.iter().map(|summary| summary.landed).sum(),
             lost: summaries.iter().map(|summary| summary.lost).sum(),
@@ -78,8 +103,13 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
     }
     let treasury = stage.devnet.balance_of("WETH", stage.receiver).await?.saturating_sub(before);
     let mut left = Vec::new();
-    for symbol in stage.devnet.contracts().tokens.keys() {
-        let held = stage.devnet.balance_of(symbol, stage.executor).await?;
+    let tokens = stage.devnet.contracts().tokens.values().map(|facts| (facts.symbol.as_str(), facts.address));
+    let of_fx = stage.devnet.fx().into_iter().flat_map(|fx| {
+        let notes = fx.pairs.iter().map(|pair| ("credit notes", pair.note));
+        notes.chain([("fxUSD", fx.fx_usd), ("stETH", fx.st_eth), ("wstETH", fx.wst_eth)])
+    });
+    for (symbol, token) in tokens.chain(of_fx) {
+        let held = stage.devnet.ask("balance", token, &Token::balanceOfCall { account: stage.executor }).await?;
         if !held.is_zero() {
             left.push(format!("{held} {symbol}"));
         }
