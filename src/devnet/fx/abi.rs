@@ -16,6 +16,7 @@ alloy::sol! {
     }
 
     interface Staked {
+        function getSharesByPooledEth(uint256 amount) external view returns (uint256);
         function rebase(uint256 total) external;
     }
 
@@ -159,6 +160,10 @@ alloy::sol! {
         uint256 amountIn;
         uint256 amountOutMinimum;
         uint160 sqrtPriceLimitX96;
+    }
+
+    interface SpotPool {
+        function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
     }
 
     interface Router {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::devnet::{
     DevnetError,
-    abi::{MarketParams, Morpho, Token},
+    abi::Token,
     artifacts::Artifact,
     chain::Chain,
     contracts::{Contracts, PoolFacts},
@@ -31,12 +31,6 @@ const STAKED: u64 = 60_000;
 const RATE_TENTHS: u64 = 12;
 /// fxUSD that the deployer mints for the markets, in whole dollars, out of each long pool.
 const MINTED: u64 = 12_000_000;
-/// Whole wstETH that lies idle in Morpho Blue.
-const IDLE_WRAPPED: u64 = 2_000;
-/// Whole WBTC that lies idle there.
-const IDLE_BITCOIN: u64 = 500;
-/// Whole fxUSD that lies idle there.
-const IDLE_DOLLARS: u64 = 1_000_000;
 /// Gas of a set-up call of f(x).
 const GAS: u64 = 1_500_000;
 
@@ -193,15 +187,17 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
         build.call("fill the base pool", base_pool, call).await?;
     }
     build.hands.settle().await?;
-    build.call("no model", contracts.morpho, Morpho::enableIrmCall { irm: Address::ZERO }).await?;
-    build.call("no loans", contracts.morpho, Morpho::enableLltvCall { lltv: U256::ZERO }).await?;
     market_for_wrapped(&mut build, contracts, wst_eth, weth).await?;
-    for (token, amount) in [(wst_eth, units(IDLE_WRAPPED, 18)), (wbtc, units(IDLE_BITCOIN, 8)), (fx_usd, units(IDLE_DOLLARS, 18))] {
-        idle(&mut build, contracts, token, amount).await?;
+    // Morpho lends what it holds. On mainnet that is the collateral of its own markets.
+    for (token, amount) in [(wst_eth, units(2_000, 18)), (wbtc, units(100, 8)), (fx_usd, units(1_000_000, 18))] {
+        build.call("what Morpho holds", token, Token::transferCall { to: contracts.morpho, amount }).await?;
     }
     let folder = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json";
     let router = build.hands.create(by, "SwapRouter", &Artifact::packaged(folder)?, (contracts.uniswap_factory, weth).abi_encode()).await?;
     let reporter = build.hands.create(by, "Reporter", &Artifact::own("Reporter")?, Vec::new()).await?;
+    for token in [weth, usdc, wbtc] {
+        build.approve(token, router).await?;
+    }
     // The rival keeper repays in USDC.
     build.hands.call(rival, "approval of the rival", usdc, Token::approveCall { spender: base_pool, amount: U256::MAX }, 100_000).await?;
     build.hands.settle().await?;
@@ -275,17 +271,6 @@ async fn market_for_wrapped(build: &mut Builder<'_, '_>, contracts: &Contracts, 
     build.hands.settle().await?;
     let amounts = [(wst_eth, units(10_000, 18)), (weth, units(12_000, 18))];
     pool(build.hands, build.by, contracts.uniswap_factory, contracts.position_manager, amounts).await.map(drop)
-}
-
-/// An idle market of Morpho Blue, which has a loan token and nothing else: vaults keep there what they may need at once. Nobody can borrow from it, but it
-/// is there for flash loans.
-async fn idle(build: &mut Builder<'_, '_>, contracts: &Contracts, token: Address, amount: U256) -> Result<(), DevnetError> {
-    let params = MarketParams { loanToken: token, collateralToken: Address::ZERO, oracle: Address::ZERO, irm: Address::ZERO, lltv: U256::ZERO };
-    build.call("idle market", contracts.morpho, Morpho::createMarketCall { marketParams: params.clone() }).await?;
-    build.approve(token, contracts.morpho).await?;
-    let data = Bytes::new();
-    let supply = Morpho::supplyCall { marketParams: params, assets: amount, shares: U256::ZERO, onBehalf: build.by.address(), data };
-    build.call("idle tokens", contracts.morpho, supply).await
 }
 
 pub(super) fn signed(amount: U256) -> Result<I256, DevnetError> {

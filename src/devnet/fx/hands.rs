@@ -2,14 +2,17 @@
 
 use super::{
     FxPool, FxWorld,
-    abi::{BaseTick, BaseWhole, Configuration, CurvePool, ExactInputSingleParams, FeedOwner, Lending, Reports, Router},
+    abi::{BaseTick, BaseWhole, Configuration, CurvePool, ExactInputSingleParams, FeedOwner, Lending, Reports, Router, SpotPool},
     acts::{Acts, TIP},
     deploy::signed,
     people::POCKET_MONEY,
 };
-use crate::devnet::{DevnetError, abi::Token, contracts::PoolFacts, people::Person, stage::moved};
+use crate::devnet::{DevnetError, abi::Token, contracts::PoolFacts, deploy::square_root, people::Person, stage::moved};
 use alloy::{
-    primitives::{Address, B256, Bytes, U160, U256},
+    primitives::{
+        Address, B256, Bytes, U256, U512,
+        aliases::{U24, U160},
+    },
     sol_types::SolCall,
 };
 
@@ -84,8 +87,7 @@ impl FxWorld<'_> {
     /// When there is no such pool.
     pub async fn trader(&self, who: &str, wbtc: U256) -> Result<Spot, DevnetError> {
         let (sold, bought) = (self.devnet.contracts().token("WBTC")?.address, self.devnet.contracts().token("WETH")?.address);
-        let is_it = |pool: &&PoolFacts| [(sold, bought), (bought, sold)].contains(&(pool.token0, pool.token1));
-        let pool = self.devnet.contracts().pools.iter().find(is_it).cloned().ok_or_else(|| DevnetError::Unknown("pool of WBTC and WETH".to_owned()))?;
+        let pool = self.spot_pool(sold, bought)?;
         let (trader, deployer) = (Person::named(who), self.devnet.deployer()?);
         let mut acts = Acts::new(self.devnet);
         acts.pay(&deployer, &trader, U256::from(POCKET_MONEY)).await?;
@@ -96,6 +98,43 @@ impl FxWorld<'_> {
         Ok(Spot { trader, pool, sold, bought })
     }
 
+    fn spot_pool(&self, one: Address, other: Address) -> Result<PoolFacts, DevnetError> {
+        let is_it = |pool: &&PoolFacts| [(one, other), (other, one)].contains(&(pool.token0, pool.token1));
+        self.devnet.contracts().pools.iter().find(is_it).cloned().ok_or_else(|| DevnetError::Unknown(format!("pool of {one} and {other}")))
+    }
+
+    /// The market moves before the feeds do: a token is traded until its price in another one has changed by hundredths of a percent, mined.
+    ///
+    /// # Errors
+    /// When there is no such pool, or the deployer has not so much.
+    pub async fn market_moves(&self, of: &str, quote: &str, basis_points: i32) -> Result<(), DevnetError> {
+        let (of, quote) = (self.devnet.contracts().token(of)?.address, self.devnet.contracts().token(quote)?.address);
+        let pool = self.spot_pool(of, quote)?;
+        let trader = self.devnet.deployer()?;
+        let root = self.devnet.ask("price", pool.address, &SpotPool::slot0Call {}).await?.sqrtPriceX96;
+        let factor = u64::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
+        // The pool's price is that of token 0.
+        let (times, by) = if pool.token0 == of { (factor, 10_000) } else { (10_000, factor) };
+        let square = U512::from(root).saturating_mul(U512::from(root)).saturating_mul(U512::from(times));
+        let limit = square_root(square.checked_div(U512::from(by)).ok_or(DevnetError::Range("a price move"))?);
+        let limit = U160::checked_from_limbs_slice(limit.as_limbs()).ok_or(DevnetError::Range("a price"))?;
+        let (token_in, token_out) = if basis_points > 0 { (quote, of) } else { (of, quote) };
+        let params = ExactInputSingleParams {
+            tokenIn: token_in,
+            tokenOut: token_out,
+            fee: U24::from(pool.fee),
+            recipient: trader.address(),
+            deadline: U256::MAX,
+            // More than it takes: the pool stops at the price, and asks for what it took.
+            amountIn: U256::from(u128::MAX),
+            amountOutMinimum: U256::ZERO,
+            sqrtPriceLimitX96: limit,
+        };
+        let mut acts = Acts::new(self.devnet);
+        acts.call(&trader, "trade", self.fx.router, &Router::exactInputSingleCall { params }, TRADE_GAS).await?;
+        acts.mined().await.map(drop)
+    }
+
     /// A trader's sale, sent into the public mempool: the pool's price falls by twice the sold part of its WBTC, nearly. Its hash.
     ///
     /// # Errors
@@ -104,7 +143,7 @@ impl FxWorld<'_> {
         let params = ExactInputSingleParams {
             tokenIn: spot.sold,
             tokenOut: spot.bought,
-            fee: alloy::primitives::aliases::U24::from(spot.pool.fee),
+            fee: U24::from(spot.pool.fee),
             recipient: spot.trader.address(),
             deadline: U256::MAX,
             amountIn: wbtc,

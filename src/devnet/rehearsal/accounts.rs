@@ -2,7 +2,7 @@
 
 use super::{RehearsalError, SceneResult, Stage};
 use crate::{
-    devnet::abi::Token,
+    devnet::{abi::Token, fx::abi::Staked},
     drivers::Decided,
     ledger::{Ledger, Outcome, Summary},
 };
@@ -106,12 +106,19 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
     let tokens = stage.devnet.contracts().tokens.values().map(|facts| (facts.symbol.as_str(), facts.address));
     let of_fx = stage.devnet.fx().into_iter().flat_map(|fx| {
         let notes = fx.pairs.iter().map(|pair| ("credit notes", pair.note));
-        notes.chain([("fxUSD", fx.fx_usd), ("stETH", fx.st_eth), ("wstETH", fx.wst_eth)])
+        notes.chain([("fxUSD", fx.fx_usd), ("wstETH", fx.wst_eth)])
     });
     for (symbol, token) in tokens.chain(of_fx) {
         let held = stage.devnet.ask("balance", token, &Token::balanceOfCall { account: stage.executor }).await?;
         if !held.is_zero() {
             left.push(format!("{held} {symbol}"));
+        }
+    }
+    if let Some(fx) = stage.devnet.fx() {
+        // A unit of staked ether that is worth less than a share can't be sent on.
+        let held = stage.devnet.ask("balance", fx.st_eth, &Token::balanceOfCall { account: stage.executor }).await?;
+        if !stage.devnet.ask("shares", fx.st_eth, &Staked::getSharesByPooledEthCall { amount: held }).await?.is_zero() {
+            left.push(format!("{held} stETH"));
         }
     }
     let provider = stage.devnet.provider()?;

@@ -239,6 +239,13 @@ impl Troupe {
         })
     }
 
+    /// Bundles that it has told of so far.
+    #[must_use]
+    fn sent(&self) -> usize {
+        let sent = |event: &Event| if let Event::Trigger { sent, .. } = event { *sent } else { 0 };
+        self.happened.iter().map(sent).sum()
+    }
+
     /// Ends the searcher. Gives what it knew at its last head, and how its bundles ended.
     ///
     /// # Errors

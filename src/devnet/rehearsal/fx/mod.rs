@@ -71,6 +71,9 @@ pub async fn play(folder: &Path, wanted: impl Fn(&str) -> bool, mut tell: impl F
     Ok(played)
 }
 
+/// Blocks after a scene, at most.
+const LONGEST_EPILOGUE: usize = 8;
+
 /// Where one scene is played: devnets and searchers, and what their books say.
 #[derive(Debug)]
 struct Set {
@@ -105,8 +108,14 @@ impl Set {
     /// The searcher ends, and its books are compared with the chain.
     async fn close(&mut self, act: Act) -> Result<(), RehearsalError> {
         let Act { stage, mut troupe, before } = act;
-        // One more block decides what was sent for it.
-        troupe.block(&stage.devnet).await?;
+        // Blocks decide what was sent for them, until nothing is sent any more.
+        for _ in 0..LONGEST_EPILOGUE {
+            let sent = troupe.sent();
+            troupe.block(&stage.devnet).await?;
+            if troupe.sent() == sent {
+                break;
+            }
+        }
         let (ledger, decided) = troupe.end().await?;
         let name = self.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let (result, summary) = balance(&stage, &format!("the books of {name}"), before, &ledger, &decided).await?;
