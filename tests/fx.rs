@@ -214,3 +214,22 @@ async fn where_the_manager_is_open_to_all_it_is_called_itself() {
     assert_eq!((*target, approvals.len()), (fx.long_manager, 0), "fxUSD is burned from the caller");
     landed(&stage, troupe).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_profit_is_asked_of_each_transaction_or_of_the_bundle() {
+    let set = |key: &str, value: &str| (format!("HARRIER__risk__{key}"), value.to_owned());
+    // The liquidation earns fourteen ether, the rebalance seven; neither may stand in a transaction with the other.
+    let least = set("min_profit_wei", "10000000000000000000");
+    let liquidate = (Action::Liquidate, TargetKey::Pool);
+    let cases = [("transaction", vec![liquidate]), ("bundle", vec![liquidate, (Action::Rebalance, TargetKey::Pool)])];
+    for (profit_of, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = stage(folder.path()).await;
+        let overrides = [least.clone(), set("profit_of", profit_of)];
+        let ledger = folder.path().join("ledger.sqlite");
+        let mut troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &ledger, &overrides).await.unwrap();
+        let outcome = behind(&stage, &mut troupe, "ETH/USD", -1_200).await;
+        assert_eq!(taken(&outcome), expected, "{profit_of}: {}", told(&outcome));
+        landed(&stage, troupe).await;
+    }
+}
