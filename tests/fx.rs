@@ -1,15 +1,26 @@
 //! f(x) on a devnet: from an oracle's update to bundles that land, by way of the reference contracts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
+use alloy::{
+    primitives::{Address, U256},
+    sol_types::SolCall,
+};
 use harrier::{
     devnet::{
-        Devnet, DevnetConfig,
+        Devnet, DevnetConfig, SearcherFacts,
         rehearsal::{Stage, Troupe},
     },
+    drivers::{
+        discovery::Quiet,
+        session::Session,
+        start::{Begin, Watchers, dry_run},
+    },
     engine::Outcome,
-    plan::{Action, TargetKey},
+    plan::{Action, Skip, Step, TargetKey},
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
+
+const GWEI: u128 = 1_000_000_000;
 
 async fn stage(folder: &Path) -> Stage {
     Stage::set(DevnetConfig { fx: true, seed: None, ..DevnetConfig::default() }, folder).await.unwrap()
@@ -35,7 +46,7 @@ fn told(outcome: &Outcome) -> String {
 async fn behind(stage: &Stage, troupe: &mut Troupe, feed: &str, basis_points: i32) -> std::sync::Arc<Outcome> {
     let update = stage.devnet.price_moves(feed, basis_points).await.unwrap();
     let outcome = troupe.pending(update).await.unwrap().unwrap();
-    println!("{feed} {basis_points}\n{}", told(&outcome));
+    assert!(!outcome.batches.is_empty(), "{feed} {basis_points}\n{}", told(&outcome));
     outcome
 }
 
@@ -94,4 +105,131 @@ async fn bitcoin_rises() {
     let outcome = behind(&stage, &mut troupe, "BTC/USD", 1_200).await;
     assert!(taken(&outcome).contains(&(Action::Liquidate, TargetKey::Pool)), "{}", told(&outcome));
     landed(&stage, troupe).await;
+}
+
+/// A searcher's state and book at the head, without a searcher around it.
+async fn session(stage: &Stage, folder: &Path) -> Session {
+    let ledger = folder.join("dry.sqlite");
+    let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
+    let (config, environment) = stage.devnet.searcher(&facts, &[]).unwrap();
+    dry_run(config, &environment, Begin::Latest, Watchers::default(), &Quiet).await.unwrap().into_parts().0
+}
+
+/// A call by the deployer, who is the admin of all f(x) contracts, mined and followed.
+async fn ordered<C: SolCall>(devnet: &Devnet, session: &mut Session, to: Address, call: C) {
+    let admin = devnet.deployer().unwrap();
+    let raw = devnet.signed(&admin, Some(to), U256::ZERO, call.abi_encode().into(), 2_000_000, GWEI).await.unwrap();
+    devnet.send_public(raw).await.unwrap();
+    let report = devnet.build_block().await.unwrap();
+    assert!(report.succeeded.iter().all(|succeeded| *succeeded), "{report:?}");
+    session.advance(&report.head).await.unwrap();
+}
+
+/// What the book says of a pool, and what the protocol says for people.
+fn reading(session: &Session, pool: Address) -> Result<BTreeMap<&'static str, String>, Skip> {
+    let book = session.book().read();
+    let (market, shelf) = book.markets().find(|(market, _)| market.market.0 == pool.into_word()).unwrap();
+    let reading = shelf.reading().unwrap().value.clone()?;
+    Ok(book.protocol(market).unwrap().parameters(&reading).into_iter().collect())
+}
+
+alloy::sol! {
+    function upgradeTo(address implementation) external;
+    function updatePermissionedLiquidationThreshold(uint256 threshold) external;
+    function pause(bool value) external;
+    function getTotalRawDebts() external view returns (uint256);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_is_noticed_and_a_layout_that_does_not_fit_is_not_acted_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let fx = devnet.fx().unwrap().clone();
+    let mut session = session(&stage, folder.path()).await;
+    let [long, short] = [fx.pairs[0].long, fx.pairs[0].short];
+    let known: Address = reading(&session, long).unwrap()["implementation"].parse().unwrap();
+    // Another contract's code: the getters are not there, let alone the slots.
+    ordered(devnet, &mut session, long, upgradeToCall { implementation: fx.reserve }).await;
+    let refused = reading(&session, long).unwrap_err();
+    assert!(refused.to_string().contains("getTopTick"), "{refused}");
+    reading(&session, short).unwrap();
+    // The same layout at another place: another long pool's implementation.
+    let other: Address = reading(&session, fx.pairs[1].long).unwrap()["implementation"].parse().unwrap();
+    assert_ne!(known, other);
+    ordered(devnet, &mut session, long, upgradeToCall { implementation: other }).await;
+    assert_eq!(reading(&session, long).unwrap()["implementation"], other.to_string());
+    // A short pool's code answers the getters alike but keeps its own further slots: for a long pool nothing of them is read.
+    ordered(devnet, &mut session, fx.short_manager, pauseCall { value: true }).await;
+    assert_eq!(reading(&session, short).unwrap()["paused"], "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_and_positions_are_listed_and_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let session = session(&stage, folder.path()).await;
+    let (book, view, block) = (std::sync::Arc::clone(session.book()), session.view(), session.target_block());
+    for pair in &stage.devnet.fx().unwrap().pairs {
+        for pool in [pair.long, pair.short] {
+            let (book, view, block) = (std::sync::Arc::clone(&book), view.clone(), block.clone());
+            let listed = tokio::task::spawn_blocking(move || {
+                let book = book.read();
+                let (market, shelf) = book.markets().find(|(market, _)| market.market.0 == pool.into_word()).unwrap();
+                book.protocol(market).unwrap().listing(&view, &block, shelf.reading().unwrap().value.as_ref().unwrap()).unwrap().unwrap()
+            });
+            let listed = listed.await.unwrap();
+            let debt_of = |what: &str| listed.iter().filter(|line| line.name.starts_with(what)).map(|line| line.debt).sum::<U256>();
+            let total = stage.devnet.ask("debt", pool, &getTotalRawDebtsCall {}).await.unwrap();
+            assert!(listed.iter().filter(|line| line.name.starts_with("position")).count() >= 24);
+            // Each line is rounded down.
+            assert!(total - debt_of("tick") < U256::from(100), "{total} {}", debt_of("tick"));
+            assert!(total - debt_of("position") < U256::from(1_000), "{total} {}", debt_of("position"));
+            let riskiest = listed.first().unwrap();
+            assert!(riskiest.boundary_percent.is_some_and(|percent| (95..100).contains(&percent)), "{riskiest:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_manager_is_open_to_all_it_is_called_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let fx = devnet.fx().unwrap().clone();
+    let admin = devnet.deployer().unwrap();
+    let call = updatePermissionedLiquidationThresholdCall { threshold: U256::MAX >> 1 };
+    let raw = devnet.signed(&admin, Some(fx.long_manager), U256::ZERO, call.abi_encode().into(), 200_000, GWEI).await.unwrap();
+    devnet.send_public(raw).await.unwrap();
+    devnet.build_block().await.unwrap();
+    // USDC can't be paid to the manager itself, so it is left out.
+    let without = [("HARRIER__risk__deny_tokens".to_owned(), "[\"USDC\"]".to_owned())];
+    let mut troupe = Troupe::start(devnet, stage.executor, stage.receiver, &folder.path().join("ledger.sqlite"), &without).await.unwrap();
+    let outcome = behind(&stage, &mut troupe, "ETH/USD", -300).await;
+    assert_eq!(taken(&outcome), [(Action::Rebalance, TargetKey::Pool)], "{}", told(&outcome));
+    assert_eq!(outcome.batches[0].candidates[0].opportunity.debt_token, fx.fx_usd);
+    let plan = &outcome.batches[0].txs[0].plan;
+    let Step::FlashLoan { inside, .. } = &plan.steps[0] else { panic!("{plan:?}") };
+    let Step::Call { target, approvals, .. } = &inside[0] else { panic!("{plan:?}") };
+    assert_eq!((*target, approvals.len()), (fx.long_manager, 0), "fxUSD is burned from the caller");
+    landed(&stage, troupe).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_profit_is_asked_of_each_transaction_or_of_the_bundle() {
+    let set = |key: &str, value: &str| (format!("HARRIER__risk__{key}"), value.to_owned());
+    // The liquidation earns fourteen ether, the rebalance seven; neither may stand in a transaction with the other.
+    let least = set("min_profit_wei", "10000000000000000000");
+    let liquidate = (Action::Liquidate, TargetKey::Pool);
+    let cases = [("transaction", vec![liquidate]), ("bundle", vec![liquidate, (Action::Rebalance, TargetKey::Pool)])];
+    for (profit_of, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = stage(folder.path()).await;
+        let overrides = [least.clone(), set("profit_of", profit_of)];
+        let ledger = folder.path().join("ledger.sqlite");
+        let mut troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &ledger, &overrides).await.unwrap();
+        let outcome = behind(&stage, &mut troupe, "ETH/USD", -1_200).await;
+        assert_eq!(taken(&outcome), expected, "{profit_of}: {}", told(&outcome));
+        landed(&stage, troupe).await;
+    }
 }

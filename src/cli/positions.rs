@@ -2,11 +2,16 @@
 
 use super::{ConfigFile, Failure, print, setup};
 use crate::{
-    drivers::start::{Begin, Watchers, dry_run},
-    protocols::{OrderKey, Screen},
+    book::MarketRef,
+    drivers::{
+        session::Session,
+        start::{Begin, Watchers, dry_run},
+    },
+    protocols::{Listed, OrderKey, ProtocolError, Screen},
 };
 use alloy::primitives::U256;
 use serde::Serialize;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Arguments of `harrier positions`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +40,7 @@ struct Row {
     collateral: String,
     /// Share of the way to the boundary in percent, rounded down; at 100 it is at the boundary. None without an order.
     boundary_percent: Option<u64>,
-    /// `ordered`, `dust`, `no_collateral` or `unordered`.
+    /// `ordered`, `dust`, `no_collateral`, `unordered`, or `listed` where the market's own structure names it.
     place: &'static str,
 }
 
@@ -43,6 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (config, environment) = setup::configured(&args.file)?;
     let searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
     let session = searcher.session();
+    let listings = listings(session).await?;
     let book = session.book().read();
     for (market, shelf) in book.markets() {
         let protocol = book.protocol(market).map(|protocol| protocol.id().to_string()).unwrap_or_default();
@@ -58,11 +64,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let price = reading.price.map(|price| price.to_string()).unwrap_or_else(|| "none".to_owned());
             let symbol = |token| session.config().symbol_of(token).map_or_else(|| token.to_string(), str::to_owned);
             print::line(format!(
-                "{protocol} {}  {} against {}  price {price}  {} in debt",
+                "{protocol} {}  {} against {}  price {price}  {} known",
                 market.market,
                 symbol(reading.debt_token),
                 symbol(reading.collateral_token),
-                shelf.len()
+                shelf.len().saturating_add(listings.get(&market).map_or(0, Vec::len))
             ));
         }
         let mut rows: Vec<(U256, Row)> = shelf
@@ -95,16 +101,50 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             })
             .collect();
         rows.sort_by_key(|(ratio, _)| std::cmp::Reverse(*ratio));
+        rows.extend(listings.get(&market).into_iter().flatten().map(|listed| {
+            let row = Row {
+                protocol: protocol.clone(),
+                market: market.market.to_string(),
+                target: listed.name.clone(),
+                debt_token: reading.debt_token.to_string(),
+                collateral_token: reading.collateral_token.to_string(),
+                debt: listed.debt.to_string(),
+                collateral: listed.collateral.to_string(),
+                boundary_percent: listed.boundary_percent,
+                place: "listed",
+            };
+            (U256::ZERO, row)
+        }));
         for (_, row) in rows.iter().take(args.top) {
             if args.json {
                 print::json(row);
             } else {
                 let far = row.boundary_percent.map_or_else(|| row.place.to_owned(), |percent| format!("{percent:>3} %"));
-                print::line(format!("  {far:>14}  {}  debt {} shares  collateral {}", row.target, row.debt, row.collateral));
+                print::line(format!("  {far:>14}  {}  debt {}  collateral {}", row.target, row.debt, row.collateral));
             }
         }
     }
     Ok(())
+}
+
+/// What markets hold that the book does not know.
+async fn listings(session: &Session) -> Result<BTreeMap<MarketRef, Vec<Listed>>, Failure> {
+    let (book, view, block) = (Arc::clone(session.book()), session.view(), session.target_block());
+    let read = move || {
+        let book = book.read();
+        let mut listings = BTreeMap::new();
+        for (market, shelf) in book.markets() {
+            let (Some(protocol), Some(Ok(reading))) = (book.protocol(market), shelf.reading().map(|read| &read.value)) else { continue };
+            match protocol.listing(&view, &block, reading)? {
+                Ok(listed) => {
+                    listings.insert(market, listed);
+                }
+                Err(skip) => print::note(format!("{} {}: {skip}", protocol.id(), market.market)),
+            }
+        }
+        Ok::<_, ProtocolError>(listings)
+    };
+    tokio::task::spawn_blocking(read).await.map_err(Failure::from_error)?.map_err(Failure::from_error)
 }
 
 fn percent(ratio: U256, boundary: U256) -> Option<u64> {

@@ -4,11 +4,21 @@ use super::{
     mistake::Problem,
     reader::Section,
     sections::{Tokens, token},
-    value,
+    value::{self, words},
 };
 use alloy::primitives::{Address, B256, U256};
 use serde::Serialize;
 use std::time::Duration;
+
+words! {
+    /// What has to earn the least profit.
+    ProfitOf {
+        /// Each transaction of a bundle.
+        Transaction = "transaction",
+        /// The bundle as a whole; each of its transactions only more than it costs.
+        Bundle = "bundle",
+    }
+}
 
 /// Gates between a candidate and a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +26,8 @@ pub struct RiskConfig {
     /// Least profit after all costs, in wei.
     #[serde(serialize_with = "value::decimal")]
     pub min_profit_wei: U256,
+    /// What has to earn it.
+    pub profit_of: ProfitOf,
     /// Highest gas price that is paid, in wei a gas.
     #[serde(serialize_with = "value::decimal")]
     pub max_gas_price_wei: U256,
@@ -40,6 +52,7 @@ impl Default for RiskConfig {
     fn default() -> Self {
         Self {
             min_profit_wei: U256::from(1_000_000_000_000_000_u64),
+            profit_of: ProfitOf::Transaction,
             max_gas_price_wei: U256::from(500_000_000_000_u64),
             tolerance_bps: 50,
             builder_share_bps: 5_000,
@@ -55,6 +68,7 @@ impl RiskConfig {
         let default = Self::default();
         let config = Self {
             min_profit_wei: section.or("min_profit_wei", default.min_profit_wei),
+            profit_of: section.or("profit_of", default.profit_of),
             max_gas_price_wei: section.or("max_gas_price_wei", default.max_gas_price_wei),
             tolerance_bps: section.number("tolerance_bps", default.tolerance_bps, 0..=9_999),
             builder_share_bps: section.number("builder_share_bps", default.builder_share_bps, 0..=10_000),

@@ -31,7 +31,7 @@ mod tests;
 
 pub use chain::{Activation, BaseFeeRule, ChainConfig, GasFeeRule, Hardfork, Roll, Submission};
 pub use environment::Environment;
-pub use limits::{EngineConfig, RiskConfig, TX_GAS_CAP};
+pub use limits::{EngineConfig, ProfitOf, RiskConfig, TX_GAS_CAP};
 pub use mistake::{ConfigError, Mistake, Problem};
 pub use on_chain::{OnChainError, check_on_chain, contracts};
 pub use relays::{CancelStyle, OptionalField, RelayConfig, UuidStyle};

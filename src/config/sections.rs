@@ -265,8 +265,11 @@ impl ProtocolConfig {
             Some(ProtocolWord::MorphoBlue) => Some(ProtocolKind::MorphoBlue(MorphoConfig::read(&mut section, tokens))),
             Some(ProtocolWord::Moolah) => Some(ProtocolKind::Moolah(MorphoConfig::read(&mut section, tokens))),
             Some(ProtocolWord::Fx) => FxConfig::read(&mut section, tokens).map(ProtocolKind::Fx),
-            // What belongs to it is not known, so what else is in the section is not judged.
-            None => return None,
+            // What belongs to it is not known: amounts are looked at, other keys are not judged.
+            None => {
+                MorphoConfig::read(&mut section, tokens);
+                return None;
+            }
         };
         section.finish();
         Some(Self { kind: kind?, contract: contract?, from_block: from_block?, markets })

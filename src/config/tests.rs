@@ -75,12 +75,35 @@ fn the_committed_mainnet_file_is_valid_without_any_environment() {
     assert_eq!(config.chain.hardfork_at(1_764_798_550), Some(Hardfork::Prague));
     assert_eq!((config.chain.hardfork_at(1_765_290_070), config.chain.hardfork_at(1_765_290_071)), (Some(Hardfork::Osaka), Some(Hardfork::Bpo1)));
     assert_eq!(config.chain.hardfork_at(1_600_000_000), None);
-    assert_eq!(config.tokens.len(), 13);
+    assert_eq!(config.tokens.len(), 14);
     assert_eq!(config.venues.weth, address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"));
     let morpho = &config.protocols["morpho_blue"];
     let ProtocolKind::MorphoBlue(own) = &morpho.kind else { panic!("{morpho:?}") };
     assert_eq!(own.min_debt[&config.venues.weth], U256::from(30_000_000_000_000_000_u64));
+    let ProtocolKind::Fx(own) = &config.protocols["fx"].kind else { panic!("fx") };
+    assert_eq!((config.symbol_of(own.fx_usd), config.symbol_of(own.stable)), (Some("fxUSD"), Some("USDC")));
     assert_eq!(config.symbol_of(config.venues.weth), Some("WETH"));
+}
+
+#[test]
+fn each_protocol_is_told_what_belongs_to_it_and_nothing_else() {
+    let fx = r#"
+        [protocols.p]
+        kind = "fx"
+        contract = "0x250893CA4Ba5d05626C785e8da758026928FCD24"
+        from_block = 1
+        markets = ["0x6Ecfa38FeE8a5277B91eFdA204c235814F0122E8"]
+    "#;
+    let base = MAINNET.replace("[protocols.fx]", "[protocols.other]");
+    let mistakes = |text: &str| Config::parse("m.toml", &format!("{base}\n{text}"), &Environment::default()).unwrap_err().to_string();
+    let told = mistakes(fx);
+    for key in ["short_manager", "base_pool", "fx_usd", "stable"] {
+        assert!(told.contains(&format!("protocols.p.{key}")), "{told}");
+    }
+    assert!(!told.contains("protocols.p.markets"), "an address is a market: {told}");
+    let dust = format!("{fx}\n[protocols.p.min_debt]\nUSDC = 1");
+    assert!(mistakes(&dust).contains("protocols.p.min_debt"), "{}", mistakes(&dust));
+    assert!(mistakes(&fx.replace("0x6Ecfa38FeE8a5277B91eFdA204c235814F0122E8", "0x6Ecf")).contains("protocols.p.markets[0]"));
 }
 
 #[test]
@@ -336,8 +359,8 @@ async fn the_chain_disagrees_in_every_point_it_can() {
     let found: Vec<String> = error.mistakes().iter().map(ToString::to_string).collect();
     assert!(found.contains(&"venues.uniswap_v3.factory: there is no code at 0x1F98431c8aD98523631AE4a59f267346ea31F984".to_owned()), "{found:#?}");
     assert!(found.contains(&"tokens.USDC.decimals: is 6, but the contract says 18".to_owned()), "{found:#?}");
-    assert_eq!(found.iter().filter(|line| line.contains("symbol: 0x")).count(), 13, "{found:#?}");
-    assert_eq!(found.len(), 1 + 4 + 13, "{found:#?}");
+    assert_eq!(found.iter().filter(|line| line.contains("symbol: 0x")).count(), 14, "{found:#?}");
+    assert_eq!(found.len(), 1 + 4 + 14, "{found:#?}");
 }
 
 #[tokio::test]

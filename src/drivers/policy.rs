@@ -1,7 +1,7 @@
 //! The configured gates, bid and promise, as the engine asks for them.
 
 use crate::{
-    engine::Policy,
+    engine::{Measure, Policy},
     plan::{Opportunity, Skip},
     relay::Bidding,
     risk::{Bps, Cost, Gates, PriceReading, Promise, Proposal},
@@ -17,6 +17,8 @@ pub struct ConfiguredPolicy {
     pub bidding: Bidding,
     /// How far a gain may fall below the prediction.
     pub tolerance: Bps,
+    /// What has to earn the least profit.
+    pub measure: Measure,
 }
 
 impl ConfiguredPolicy {
@@ -39,6 +41,10 @@ impl Policy for ConfiguredPolicy {
 
     fn worthwhile(&self, opportunity: &Opportunity, price: Option<U256>, gas_price: u128, profit_wei: U256) -> Result<(), Skip> {
         self.gates.admit(&Self::proposal(opportunity, price, gas_price, Some(profit_wei)))
+    }
+
+    fn measure(&self) -> Measure {
+        self.measure
     }
 
     fn builder_payment(&self, profit_wei: U256) -> U256 {

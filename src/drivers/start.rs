@@ -17,9 +17,10 @@ use super::{
 use crate::{
     chain::{ChainError, Head, Node},
     config::{
-        CancelStyle as ConfiguredCancel, Config, ConfigError, Environment, OnChainError, OptionalField, RelayConfig as ConfiguredRelay, SecretError, UuidStyle,
-        check_on_chain,
+        CancelStyle as ConfiguredCancel, Config, ConfigError, Environment, OnChainError, OptionalField, ProfitOf, RelayConfig as ConfiguredRelay, SecretError,
+        UuidStyle, check_on_chain,
     },
+    engine::Measure,
     fork::{Snapshot, SnapshotError},
     ledger::{Ledger, LedgerError},
     plan::MarketId,
@@ -144,6 +145,10 @@ pub fn policy(config: &Config, kill: KillSwitch) -> Result<ConfiguredPolicy, Sta
         gates: Gates::new(limits, kill),
         bidding: Bidding::Share(Bps::new(risk.builder_share_bps)?),
         tolerance: Bps::new(risk.tolerance_bps)?,
+        measure: match risk.profit_of {
+            ProfitOf::Transaction => Measure::Transaction,
+            ProfitOf::Bundle => Measure::Bundle,
+        },
     })
 }
 

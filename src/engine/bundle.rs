@@ -9,7 +9,7 @@
 //! resource of a bundle's scope the best stays.
 
 use super::{
-    Batch, BatchShape, Candidate, Engine, EngineError, MarketOn, Outcome, Screened, Sender, Simulated, SimulationError, Work, compose,
+    Batch, BatchShape, Candidate, Engine, EngineError, MarketOn, Measure, Outcome, Screened, Sender, Simulated, SimulationError, Work, compose,
     room::Room,
     screen::stop_if,
     simulate::{FINAL_RUNS, Record},
@@ -62,6 +62,10 @@ pub(super) fn bundle(
         Some(merged) if profit_of(&merged) > profit_of(&chain) => merged,
         _ => chain,
     };
+    if let Err(skip) = check_all(engine, work, &standing, profit_of(&txs)) {
+        standing.iter().for_each(|one| outcome.refuse(&one.sized.screened.opportunity, skip.clone()));
+        return Ok(None);
+    }
     let shape = match (txs.len(), standing.len()) {
         (1, 1) => BatchShape::Single,
         (1, _) => BatchShape::Merged,
@@ -96,6 +100,27 @@ pub(super) fn bundle(
         .collect();
     let profit_wei = profit_of(&txs);
     Ok(Some(Batch { shape, candidates, txs: txs.into_iter().map(|carried| carried.tx).collect(), sender: sender.address, profit_wei }))
+}
+
+/// Whether one candidate earns enough. Where the bundle is measured, it only has to earn something.
+fn check_one(engine: &Engine, work: &Work<'_>, screened: &Screened, profit_wei: U256) -> Result<(), Skip> {
+    let policy = &engine.settings.policy;
+    match policy.measure() {
+        Measure::Transaction => policy.worthwhile(&screened.opportunity, screened.market.reading.price, engine.gas_price(work.block), profit_wei),
+        Measure::Bundle if profit_wei.is_zero() => Err(Skip::new(SkipReason::Unprofitable, "it earns no more than it costs")),
+        Measure::Bundle => Ok(()),
+    }
+}
+
+/// Whether a bundle earns enough, where that is what is measured.
+fn check_all(engine: &Engine, work: &Work<'_>, standing: &[Standing], profit_wei: U256) -> Result<(), Skip> {
+    let policy = &engine.settings.policy;
+    if policy.measure() == Measure::Transaction {
+        return Ok(());
+    }
+    let check =
+        |one: &Standing| policy.worthwhile(&one.sized.screened.opportunity, one.sized.screened.market.reading.price, engine.gas_price(work.block), profit_wei);
+    standing.iter().try_for_each(check)
 }
 
 /// Of candidates that may not share a bundle, the best stays.
@@ -196,8 +221,7 @@ fn stand_in_line(
         let worthwhile = behind.and_then(|simulated| {
             let profit_wei = simulated.profit_wei().unwrap_or_default();
             let kept = profit_wei.saturating_sub(engine.settings.policy.builder_payment(profit_wei));
-            let (opportunity, price) = (&sized.screened.opportunity, sized.screened.market.reading.price);
-            engine.settings.policy.worthwhile(opportunity, price, engine.gas_price(work.block), kept)?;
+            check_one(engine, work, &sized.screened, kept)?;
             Ok((simulated, profit_wei))
         });
         match worthwhile {
@@ -271,9 +295,7 @@ fn chain(
             }
         }
         let last = engine.simulate_final(work, &view, sender, &one.simulated).and_then(|tx| {
-            let (opportunity, price) = (&one.sized.screened.opportunity, one.sized.screened.market.reading.price);
-            let profit = tx.profit_wei().unwrap_or_default();
-            engine.settings.policy.worthwhile(opportunity, price, engine.gas_price(work.block), profit)?;
+            check_one(engine, work, &one.sized.screened, tx.profit_wei().unwrap_or_default())?;
             room.take(&tx)?;
             Ok(tx)
         });

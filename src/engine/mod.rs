@@ -19,7 +19,7 @@ mod simulate;
 mod size;
 
 pub use candidate::{Batch, BatchShape, Candidate, Outcome, Refusal, Simulated};
-pub use policy::Policy;
+pub use policy::{Measure, Policy};
 pub use screen::Screened;
 pub use simulate::{Sender, SimulationError};
 

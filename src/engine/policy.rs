@@ -4,6 +4,15 @@ use crate::plan::{Opportunity, Skip};
 use alloy::primitives::U256;
 use std::fmt;
 
+/// What a least profit is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Of each transaction of a bundle.
+    Transaction,
+    /// Of the bundle as a whole; a transaction of it must only earn more than it costs.
+    Bundle,
+}
+
 /// Gates and terms of a run. Pure: the same question has the same answer within a head.
 pub trait Policy: Send + Sync + fmt::Debug {
     /// Whether an opportunity may be worked on at all, before any simulation. `price` is the protocol's own figure,
@@ -18,6 +27,9 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// # Errors
     /// The reason why not.
     fn worthwhile(&self, opportunity: &Opportunity, price: Option<U256>, gas_price: u128, profit_wei: U256) -> Result<(), Skip>;
+
+    /// What has to be worthwhile.
+    fn measure(&self) -> Measure;
 
     /// Wei for the fee recipient out of a profit after gas.
     fn builder_payment(&self, profit_wei: U256) -> U256;

@@ -138,6 +138,19 @@ pub struct TargetReading {
     pub collateral: U256,
 }
 
+/// One line of what a market holds, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// What it is, in the protocol's words.
+    pub name: String,
+    /// Debt, in the protocol's unit of debt.
+    pub debt: U256,
+    /// Collateral, in the protocol's unit of collateral.
+    pub collateral: U256,
+    /// Share of the way to the boundary in percent, rounded down; at 100 it is at the boundary. None where it has no place of its own.
+    pub boundary_percent: Option<u64>,
+}
+
 /// A value, or why there is none, with the facets that decided so: a reverting oracle comes back when its inputs change.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
@@ -263,6 +276,12 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// What people should know of a market beside its tokens, price and boundary: names and values in the protocol's own units.
     fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)>;
+
+    /// Everything that a market holds and the book does not know, because the market's own structure names what matters: for people, and
+    /// slow. Nothing for a protocol whose targets are all in the book.
+    fn listing(&self, _view: &View, _block: &TargetBlock, _market: &MarketReading) -> Result<Result<Vec<Listed>, Skip>, ProtocolError> {
+        Ok(Ok(Vec::new()))
+    }
 
     /// A target's place in its market's order; independent of prices and time.
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;

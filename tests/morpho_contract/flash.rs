@@ -6,7 +6,7 @@ use harrier::{
     book::Book,
     devnet::SearcherFacts,
     drivers::assemble,
-    engine::{Cancel, Engine, Outcome, Policy, Sender, Settings, Work},
+    engine::{Cancel, Engine, Measure, Outcome, Policy, Sender, Settings, Work},
     executor,
     fork::{ReadSet, TargetBlock, TxStatus, View},
     plan::{FlashKind, MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey, Trigger},
@@ -84,6 +84,9 @@ impl Policy for Free {
     }
     fn worthwhile(&self, _: &Opportunity, _: Option<U256>, _: u128, _: U256) -> Result<(), Skip> {
         Ok(())
+    }
+    fn measure(&self) -> Measure {
+        Measure::Transaction
     }
     fn builder_payment(&self, _: U256) -> U256 {
         U256::ZERO

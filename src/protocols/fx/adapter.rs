@@ -18,7 +18,7 @@ use crate::{
     fork::{Facet, ReadSet, TargetBlock, View},
     plan::{Amount, Approval, MarketId, Opportunity, ProtocolId, Size, SizeUnit, Skip, SkipReason, Step, TargetKey},
     protocols::{
-        ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, Screen, TargetReading, Terms, Way, Yield,
+        ActionLog, Discoverer, Found, Funding, Listed, LogSource, MarketReading, Protocol, ProtocolError, Read, Screen, TargetReading, Terms, Way, Yield,
         ask::{Stop, settled, told},
     },
 };
@@ -159,6 +159,10 @@ impl Protocol for Fx {
 
     fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
         own(market).map(super::parameters::parameters).unwrap_or_default()
+    }
+
+    fn listing(&self, view: &View, block: &TargetBlock, market: &MarketReading) -> Result<Result<Vec<Listed>, Skip>, ProtocolError> {
+        told(own(market).map_err(Stop::from).and_then(|own| super::listing::listing(&mut self.reader(view, block), own)))
     }
 
     fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {

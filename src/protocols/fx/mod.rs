@@ -8,6 +8,7 @@
 mod abi;
 mod adapter;
 mod discovery;
+mod listing;
 mod market;
 pub mod maths;
 mod offers;

@@ -148,7 +148,7 @@ impl FxMarket {
     }
 
     /// The token that is paid, and the one that is received.
-    pub(super) fn tokens(&self, setup: &FxSetup, payment: Payment) -> (Address, Address) {
+    pub(super) const fn tokens(&self, setup: &FxSetup, payment: Payment) -> (Address, Address) {
         let debt = match (payment, &self.side) {
             (Payment::Base(TokenIn::Usdc), _) => setup.stable,
             (_, Side::Short { debt_token, .. }) => *debt_token,

@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 }
 
-fn agree<T: PartialEq + std::fmt::Debug>(contract: Address, what: &str, ours: T, theirs: T) -> Result<(), Stop> {
+fn agree<T: Copy + PartialEq + std::fmt::Debug>(contract: Address, what: &str, ours: T, theirs: T) -> Result<(), Stop> {
     if ours == theirs {
         Ok(())
     } else {
