@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
 use alloy::{
-    primitives::{Address, U256},
+    primitives::{Address, Bytes, U256},
     sol_types::SolCall,
 };
 use harrier::{
@@ -16,7 +16,9 @@ use harrier::{
         start::{Begin, Watchers, dry_run},
     },
     engine::Outcome,
-    plan::{Action, Skip, Step, TargetKey},
+    fork::{Facet, Layer, View},
+    plan::{Action, MarketId, Skip, Step, TargetKey},
+    protocols::fx::FxMarket,
 };
 use std::{collections::BTreeMap, path::Path};
 
@@ -232,4 +234,61 @@ async fn the_least_profit_is_asked_of_each_transaction_or_of_the_bundle() {
         assert_eq!(taken(&outcome), expected, "{profit_of}: {}", told(&outcome));
         landed(&stage, troupe).await;
     }
+}
+
+/// One facet with another value; none where no patch can set it.
+fn patch(view: &View, facet: &Facet) -> Option<Layer> {
+    let old = view.facet(facet).unwrap().unwrap_or_default();
+    match *facet {
+        Facet::Slot(address, slot) => Some(Layer::patch_slots(&[(address, slot, old ^ U256::from(0x1001))])),
+        Facet::Balance(address) => Some(Layer::patch(address, None, Some(old + U256::from(77)), &[])),
+        Facet::Code(address) => Some(Layer::patch(address, Some(Bytes::from_static(&[0x5f, 0x5f, 0xfd])), None, &[])),
+        Facet::Nonce(_) | Facet::Env(_) => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_stale_exactly_when_something_that_it_was_read_from_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let session = session(&stage, folder.path()).await;
+    // All ticks and positions are known to the fork, also those that no decision reads.
+    let (book, view, block) = (std::sync::Arc::clone(session.book()), session.view(), session.target_block());
+    let done = tokio::task::spawn_blocking(move || {
+        let book = book.read();
+        let pools: Vec<_> = book.markets().filter(|(market, _)| book.protocol(*market).unwrap().id().0.as_ref() == "fx").map(|(market, _)| market).collect();
+        assert_eq!(pools.len(), 4);
+        let protocol = book.protocol(pools[0]).unwrap();
+        let read = |view: &View, market: MarketId| {
+            let read = protocol.read_market(view, &block, market).unwrap();
+            let value = read.value.map(|reading| reading.own.downcast_ref::<FxMarket>().unwrap().clone());
+            (value, read.reads)
+        };
+        for market in &pools {
+            let reading = protocol.read_market(&view, &block, market.market).unwrap().value.unwrap();
+            protocol.listing(&view, &block, &reading).unwrap().unwrap();
+        }
+        let before: Vec<_> = pools.iter().map(|market| read(&view, market.market)).collect();
+        let all: Vec<Facet> = view.generation().known().facets().collect();
+        let (mut outside, mut mattered) = (0, 0);
+        for facet in &all {
+            let Some(layer) = patch(&view, facet) else { continue };
+            let changed = view.with_layer(layer.into());
+            for (market, (value, reads)) in pools.iter().zip(&before) {
+                let after = read(&changed, market.market).0;
+                if reads.contains(facet) {
+                    mattered += usize::from(after != *value);
+                } else {
+                    outside += 1;
+                    assert_eq!(&after, value, "{facet:?} changes {} unseen", market.market);
+                }
+            }
+        }
+        // A tick far below the boundary is nobody's business.
+        let far = before.iter().map(|(value, _)| value.as_ref().unwrap().model.bitmap.ticks().count()).max().unwrap();
+        (all.len(), outside, mattered, far)
+    });
+    let (all, outside, mattered, ticks) = done.await.unwrap();
+    assert!(all > 400 && outside > 1_000 && mattered > 150, "{all} facets, {outside} outside, {mattered} matter");
+    assert!(ticks < 16, "{ticks} of 24 ticks were read");
 }
