@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    time::Duration,
 };
 
 /// Wei of profit below which the searcher is told to leave a position alone (`config/devnet.toml`).

@@ -76,7 +76,7 @@ fn print_accounts(accounts: &Accounts) {
     print::line(format!("\nlanded {}  lost {}  skipped {}  in {} s", accounts.landed, accounts.lost, accounts.skipped, accounts.seconds));
     print::line(format!("predicted  {} ether", signed_ether(&accounts.predicted_profit_wei)));
     print::line(format!("realised   {} ether", signed_ether(&accounts.realised_profit_wei)));
-    print::line(format!("largest error of a bundle  {} wei", accounts.max_error_wei));
+    print::line(format!("largest error of a bundle whose inputs were those simulated  {} wei", accounts.max_error_wei));
 }
 
 fn signed_ether(wei: &str) -> String {

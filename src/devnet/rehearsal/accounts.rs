@@ -54,7 +54,7 @@ pub struct Accounts {
     pub predicted_profit_wei: String,
     /// Realised profit of what landed, in wei.
     pub realised_profit_wei: String,
-    /// The largest difference for one bundle, in wei.
+    /// The largest difference for one bundle whose inputs were those simulated, in wei.
     pub max_error_wei: String,
     /// How long it took.
     pub seconds: u64,
@@ -64,7 +64,7 @@ impl Accounts {
     /// The totals of what was played.
     #[must_use]
     pub fn of(played: Played, took: Duration) -> Self {
-        let Played { scenes, books, summaries, .. } = played;
+        let Played { scenes, books, summaries, ends } = played;
         let sum = |pick: fn(&Summary) -> I256| summaries.iter().map(pick).fold(I256::ZERO, I256::saturating_add).to_string();
         Self {
             scenarios: scenes,
@@ -74,7 +74,7 @@ impl Accounts {
             skipped: summaries.iter().flat_map(|summary| summary.skipped.values()).sum(),
             predicted_profit_wei: sum(|summary| summary.predicted_profit_wei),
             realised_profit_wei: sum(|summary| summary.realised_profit_wei),
-            max_error_wei: summaries.iter().map(|summary| summary.max_error_wei).max().unwrap_or_default().to_string(),
+            max_error_wei: last_words(&ends).values().filter_map(|end| error(end)).max().unwrap_or_default().to_string(),
             seconds: took.as_secs(),
         }
     }
@@ -86,14 +86,24 @@ impl Accounts {
     }
 }
 
+/// How each bundle ended: after a reorg it is told again, and its last word counts.
+fn last_words(decided: &[Decided]) -> BTreeMap<B256, &Decided> {
+    decided.iter().map(|one| (one.bundle, one)).collect()
+}
+
+/// What a landed bundle brought more or less than was predicted, where its inputs were those simulated.
+fn error(end: &Decided) -> Option<U256> {
+    let Outcome::Landed(realised) = &end.outcome else { return None };
+    let as_simulated = end.explanation.is_none_or(|why| why.differing_input.is_none());
+    as_simulated.then(|| realised.profit_wei.saturating_sub(end.predicted_wei).unsigned_abs())
+}
+
 /// Compares a ledger with the chain: the treasury holds what landed bundles brought, the executor holds nothing.
 pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Ledger, decided: &[Decided]) -> Result<(SceneResult, Summary), RehearsalError> {
     let summary = ledger.summary().await?;
     let mut booked = I256::ZERO;
     let mut unexplained = 0_usize;
-    // After a reorg a bundle is told again: its last word counts.
-    let last: BTreeMap<B256, &Decided> = decided.iter().map(|one| (one.bundle, one)).collect();
-    for one in last.into_values() {
+    for one in last_words(decided).into_values() {
         let Outcome::Landed(realised) = &one.outcome else { continue };
         let gas = U256::from(realised.gas_used).saturating_mul(U256::from(realised.inputs.base_fee));
         booked = booked.saturating_add(realised.profit_wei).saturating_add(I256::try_from(gas).unwrap_or(I256::MAX));

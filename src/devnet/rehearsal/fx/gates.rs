@@ -23,7 +23,7 @@ pub(super) async fn reserve(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.reserve_has(RESERVE).await?;
     stage.devnet.fx_world()?.market_moves("WETH", "USDC", -1_100).await?;
-    let mut act = set.act(stage).await?;
+    let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", -1_100).await?;
     act.run(update).await?;
     let (_, landing) = act.block().await?;
@@ -38,7 +38,7 @@ pub(super) async fn reserve(set: &mut Set) -> Seen {
 pub(super) async fn under_water(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.market_moves("WETH", "USDC", -1_500).await?;
-    let mut act = set.act(stage).await?;
+    let mut act = set.act(stage, &[]).await?;
     let pool = act.stage.devnet.fx_world()?.pool("wstETH", Side::Long)?;
     let before = act.stage.devnet.ask("indices", pool.address, &Pool::getDebtAndCollateralIndexCall {}).await?.debtIndex;
     let update = act.stage.devnet.price_moves("ETH/USD", -1_500).await?;
@@ -79,7 +79,7 @@ async fn liquidation(set: &mut Set, open: bool) -> Result<(Landing, U256), Rehea
     }
     world.market_moves("WETH", "USDC", -1_100).await?;
     let own = stage.devnet.ask("fxUSD", world.base_pool, &BaseWhole::totalYieldTokenCall {}).await?;
-    let mut act = set.act(stage).await?;
+    let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", -1_100).await?;
     act.run(update).await?;
     let (_, landing) = act.block().await?;
@@ -92,7 +92,7 @@ pub(super) async fn stale(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.feed_grows_stale("BTC/USD").await?;
     stage.devnet.fx_world()?.market_moves("WBTC", "WETH", -300).await?;
-    let mut act = set.act(stage).await?;
+    let mut act = set.act(stage, &[]).await?;
     act.block().await?;
     let world = act.stage.devnet.fx_world()?;
     let pools = [world.pool("WBTC", Side::Long)?, world.pool("WBTC", Side::Short)?];

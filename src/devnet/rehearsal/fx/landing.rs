@@ -5,7 +5,7 @@ use crate::{
     devnet::{BlockReport, Receipt, rehearsal::RehearsalError},
     drivers::{Decided, searcher::Event},
     engine::Outcome as Found,
-    ledger::Outcome,
+    ledger::{InputName, Outcome},
     plan::{SkipReason, Trigger},
 };
 use alloy::{
@@ -26,6 +26,8 @@ pub(super) struct Landing {
     pub(super) bundles: usize,
     /// Whether each bundle brought what was predicted, to the wei.
     pub(super) exact: bool,
+    /// Whether something else than was simulated stood in front of each bundle, which its profit may differ for.
+    pub(super) explained: bool,
     /// Whether the first transaction stands right behind the bundle's trigger, which a head has not.
     pub(super) right_behind: bool,
 }
@@ -47,6 +49,7 @@ impl Act {
             profit: ends.iter().fold(I256::ZERO, |sum, end| sum.saturating_add(realised(end))),
             bundles: ends.len(),
             exact: !ends.is_empty() && ends.iter().all(|end| realised(end) == end.predicted_wei),
+            explained: !ends.is_empty() && ends.iter().all(|end| end.explanation.and_then(|why| why.differing_input) == Some(InputName::TransactionsInFront)),
             right_behind: !ends.is_empty() && ends.iter().all(|end| is_right_behind(&report, &ours, end)),
             receipts: ours,
         };
@@ -101,7 +104,11 @@ impl Landing {
         if self.bundles == 0 {
             return format!("nothing landed in block {}", self.block);
         }
-        let exact = if self.exact { "as predicted" } else { "not as predicted" };
+        let exact = match (self.exact, self.explained) {
+            (true, _) => "as predicted",
+            (false, true) => "with others in front than were simulated",
+            (false, false) => "not as predicted",
+        };
         format!("{} transactions in {} bundles in block {}, profit {} wei {exact}", self.receipts.len(), self.bundles, self.block, self.profit)
     }
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub const fn scenes() -> &'static [Scene] {
     &[
         Scene { name: "fx-a", expected: "one update brings several ticks into the window: all rebalanced in one transaction right behind it" },
-        Scene { name: "fx-b", expected: "a crash of both long pools: two locked calls land as two transactions of one bundle" },
+        Scene { name: "fx-b", expected: "a crash of both long pools: their locked calls land as transactions of their own in one bundle" },
         Scene { name: "fx-c", expected: "the collateral is lent out: paid partly in notes, which are redeemed in full and sold in the same transaction" },
         Scene { name: "fx-d", expected: "a redemption would burn the notes for nothing: it is left out, and what remains still pays" },
         Scene { name: "fx-e", expected: "notes in third hands cap a short liquidation: as much is repaid as the manager has notes, not more" },
@@ -30,7 +30,10 @@ pub const fn scenes() -> &'static [Scene] {
         Scene { name: "fx-j", expected: "a stale feed is skipped as price_stale, and its update is a trigger" },
         Scene { name: "fx-k", expected: "a tick that took others in is rebalanced like any other" },
         Scene { name: "fx-l", expected: "funding alone makes a tick eligible: rebalanced in a block in which nothing else happens" },
-        Scene { name: "fx-m", expected: "somebody takes half of the tick first in the same block: it costs nothing, and what is left is taken" },
+        Scene {
+            name: "fx-m",
+            expected: "somebody takes half of a tick first in the same block: the rest is taken if that is enough, else nothing is paid and the next block has it",
+        },
         Scene { name: "fx-n", expected: "new debt fills the same tick number again: a new target, taken again" },
     ]
 }
@@ -96,12 +99,12 @@ impl Set {
         Stage::set(DevnetConfig { fx: true, ..DevnetConfig::default() }, &self.folder).await
     }
 
-    /// A searcher starts on it.
-    async fn act(&mut self, stage: Stage) -> Result<Act, RehearsalError> {
+    /// A searcher starts on it, with this laid over its configuration.
+    async fn act(&mut self, stage: Stage, overrides: &[(String, String)]) -> Result<Act, RehearsalError> {
         self.searchers = self.searchers.saturating_add(1);
         let ledger = self.folder.join(format!("searcher-{}.sqlite", self.searchers));
         let before = stage.devnet.balance_of("WETH", stage.receiver).await?;
-        let troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &ledger, &[]).await?;
+        let troupe = Troupe::start(&stage.devnet, stage.executor, stage.receiver, &ledger, overrides).await?;
         Ok(Act { stage, troupe, before })
     }
 
