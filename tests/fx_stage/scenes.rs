@@ -9,7 +9,6 @@ async fn plays(name: &str) {
     let simulations = played.ends.iter().filter_map(|end| end.batch.as_ref()).flat_map(|batch| &batch.candidates).map(|one| one.simulations);
     let most = simulations.max();
     let accounts = Accounts::of(played, Duration::ZERO);
-    println!("{:#?}", accounts.scenarios);
     assert_eq!(accounts.scenarios.len(), 1);
     assert!(accounts.all_ok(), "{:#?} {:#?}", accounts.scenarios, accounts.books);
     assert_eq!(accounts.max_error_wei, "0");
