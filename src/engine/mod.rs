@@ -15,12 +15,14 @@ mod pack;
 mod policy;
 mod room;
 mod screen;
+mod search;
 mod simulate;
 mod size;
 
 pub use candidate::{Batch, BatchShape, Candidate, Outcome, Refusal, Simulated};
 pub use policy::{Measure, Policy};
 pub use screen::Screened;
+pub use search::Search;
 pub use simulate::{Sender, SimulationError};
 
 use crate::{
