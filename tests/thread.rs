@@ -12,12 +12,13 @@ use brute_force::{Chain, Held, Mode, abi, mul_div, price_scale, wad};
 use futures::{StreamExt, stream};
 use harrier::devnet::{
     DevnetConfig, MarketFacts, Person, Seed,
-    rehearsal::{Stage, scenes},
+    rehearsal::{Accounts, Stage, thread::scenes},
 };
 use rusqlite::{Connection, OpenFlags};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
+    time::Duration,
 };
 
 /// Wei of profit below which the searcher is told to leave a position alone (`config/devnet.toml`).
@@ -43,7 +44,9 @@ async fn the_scenes_go_as_expected_and_nothing_profitable_is_left_without_a_reas
     let stage = Stage::set(DevnetConfig { seed: Some(Seed::default()), ..DevnetConfig::default() }, folder.path()).await.unwrap();
     let first = stage.devnet.head().number;
     let weth_before = stage.devnet.balance_of("WETH", stage.receiver).await.unwrap();
-    let (accounts, decided) = stage.play(folder.path(), |_| true, |_| {}).await.unwrap();
+    let played = stage.play(folder.path(), |_| true, |_| {}).await.unwrap();
+    let decided = played.ends.clone();
+    let accounts = Accounts::of(played, Duration::ZERO);
     let simulations: Vec<usize> =
         decided.iter().filter_map(|end| end.batch.as_ref()).flat_map(|batch| &batch.candidates).map(|candidate| candidate.simulations).collect();
     assert!(simulations.iter().all(|count| *count <= 16), "16 simulations a candidate at most: {simulations:?}");

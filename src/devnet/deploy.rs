@@ -240,7 +240,7 @@ fn sqrt_price(amount0: U256, amount1: U256) -> Result<U160, DevnetError> {
 }
 
 /// The integer square root, rounded down, by Newton's method from above.
-fn square_root(value: U512) -> U512 {
+pub(super) fn square_root(value: U512) -> U512 {
     let mut root = U512::from(1) << value.bit_len().div_ceil(2);
     loop {
         let quotient = value.checked_div(root).unwrap_or_default();

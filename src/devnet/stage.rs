@@ -85,7 +85,7 @@ impl Deref for Devnet {
 impl Devnet {
     /// Starts a devnet: contracts deployed, liquidity in place, borrowers seeded, the front open.
     pub async fn start(config: DevnetConfig) -> Result<Self, DevnetError> {
-        let mut chain = Chain::start(config.chain).await?;
+        let chain = Chain::start(config.chain).await?;
         let deployer = chain.dev_account(0)?;
         let transmitter = chain.dev_account(6)?;
         let rival = chain.dev_account(7)?;
@@ -94,15 +94,13 @@ impl Devnet {
         if let Some(seed) = config.seed {
             seed::plant(&chain, &contracts, &deployer, seed).await?;
         }
-        let fx = if config.fx {
-            let fx = fx::deploy(&chain, &contracts, &deployer).await?;
-            fx::plant(&chain, &fx, &deployer).await?;
-            Some(fx)
-        } else {
-            None
-        };
-        chain.start_ticking();
-        Ok(Self { chain, contracts, fx, transmitter, rival })
+        let fx = if config.fx { Some(fx::deploy(&chain, &contracts, &deployer, &rival).await?) } else { None };
+        let mut devnet = Self { chain, contracts, fx, transmitter, rival };
+        if devnet.fx.is_some() {
+            fx::plant(&devnet.fx_world()?).await?;
+        }
+        devnet.chain.start_ticking();
+        Ok(devnet)
     }
 
     /// A fork of this devnet at its newest block: another anvil with a front, a mempool and relays of its own. Only this devnet's blocks
@@ -221,9 +219,7 @@ impl Devnet {
     /// Sends an update that changes a feed's answer by this many hundredths of a percent (negative falls), rounded towards zero.
     pub async fn price_moves(&self, feed: &str, basis_points: i32) -> Result<B256, DevnetError> {
         let now = self.answer(feed).await?;
-        let factor = I256::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
-        let scaled = now.checked_mul(factor).and_then(|scaled| scaled.checked_div(I256::unchecked_from(10_000)));
-        self.price(feed, scaled.ok_or(DevnetError::Range("a price move"))?).await
+        self.price(feed, moved(now, basis_points)?).await
     }
 
     /// Updates a feed and builds the block that contains it.
@@ -238,6 +234,14 @@ impl Devnet {
         let owner = self.deployer()?;
         let raw = self.chain.signed(&owner, Some(self.contracts.feed(feed)?.address), U256::ZERO, data.into(), 100_000, 1_000_000_000).await?;
         self.chain.send_public(raw).await
+    }
+
+    /// Time passes without blocks, and then one without transactions comes: for situations before anybody listens, because a searcher expects slots of 12 seconds.
+    pub async fn time_passes(&self, seconds: u64) -> Result<(), DevnetError> {
+        let _closed = self.chain.front().close_gate().await;
+        let at = self.chain.head().timestamp.saturating_add(seconds);
+        self.chain.node().mine_at(at, Some(self.chain.config().base_fee)).await?;
+        Ok(self.chain.front().sync().await?)
     }
 
     /// Builds this many blocks.
@@ -263,6 +267,13 @@ impl Devnet {
         let tip = u128::try_from(tip).map_err(|_| DevnetError::Range("a rival's payment"))?;
         self.chain.signed(&self.rival, Some(self.contracts.morpho), U256::ZERO, call.abi_encode().into(), 800_000, tip.max(1)).await
     }
+}
+
+/// An answer moved by hundredths of a percent, rounded towards zero.
+pub(super) fn moved(answer: I256, basis_points: i32) -> Result<I256, DevnetError> {
+    let factor = I256::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
+    let scaled = answer.checked_mul(factor).and_then(|scaled| scaled.checked_div(I256::unchecked_from(10_000)));
+    scaled.ok_or(DevnetError::Range("a price move"))
 }
 
 /// A liquidation of Morpho uses more gas than this.

@@ -16,6 +16,7 @@ alloy::sol! {
     }
 
     interface Staked {
+        function getSharesByPooledEth(uint256 amount) external view returns (uint256);
         function rebase(uint256 total) external;
     }
 
@@ -65,13 +66,108 @@ alloy::sol! {
     interface Long {
         function initialize(address manager, address configuration, address collateral, address oracle) external;
         function updateCounterparty(address counterparty) external;
-        function getTopTick() external view returns (int16);
-        function getTotalRawDebts() external view returns (uint256);
     }
 
     interface Short {
         function initialize(address manager, address configuration, address fxUSD, address oracle, address debtToken, address creditNote) external;
         function updateCounterparty(address counterparty) external;
+    }
+
+    /// What long and short pools answer.
+    interface Pool {
+        function getTopTick() external view returns (int16);
+        function getNextPositionId() external view returns (uint32);
+        function getPosition(uint256 id) external view returns (uint256 rawColls, uint256 rawDebts);
+        function positionData(uint256 id) external view returns (int16 tick, uint48 nodeId, uint96 colls, uint96 debts);
+        function ownerOf(uint256 id) external view returns (address owner);
+        function tickData(int256 tick) external view returns (uint48 node);
+        function tickTreeData(uint256 node) external view returns (bytes32 metadata, bytes32 value);
+        function tickBitmap(int8 word) external view returns (uint256);
+        function getDebtAndCollateralIndex() external view returns (uint256 debtIndex, uint256 collIndex);
+        function getTotalRawCollaterals() external view returns (uint256);
+        function getTotalRawDebts() external view returns (uint256);
+        event TickMovement(int16 oldTick, int16 newTick, uint256 collShares, uint256 debtShares, uint256 price);
+    }
+
+    /// What both managers have in common.
+    interface Manager {
+        function getTokenScalingFactor(address token) external view returns (uint256);
+        event Operate(address indexed pool, uint256 indexed position, int256 colls, int256 debts, uint256 fees);
+    }
+
+    /// A call for one tick of a long pool, paid by way of the base pool.
+    interface BaseTick {
+        function rebalance(address pool, int16 tick, address tokenIn, uint256 maxAmount, uint256 minCollOut) external returns (uint256 tokenUsed, uint256 colls);
+    }
+
+    /// Calls for a whole long pool, paid by way of the base pool.
+    interface BaseWhole {
+        function rebalance(address pool, address tokenIn, uint256 maxAmount, uint256 minCollOut) external returns (uint256 tokenUsed, uint256 colls);
+        function liquidate(address pool, address tokenIn, uint256 maxAmount, uint256 minCollOut) external returns (uint256 tokenUsed, uint256 colls);
+        function totalYieldToken() external view returns (uint256);
+        event Rebalance(address indexed caller, address indexed tokenIn, uint256 tokenUsed, uint256 colls, uint256 fxUSDUsed, uint256 stableUsed);
+    }
+
+    /// Calls for a whole short pool.
+    interface ShortWhole {
+        function rebalance(address pool, address receiver, uint256 maxRawDebts) external returns (uint256 colls, uint256 debts);
+        function liquidate(address pool, address receiver, uint256 maxRawDebts) external returns (uint256 colls, uint256 debts);
+        function redeemByCreditNote(address pool, uint256 debts, uint256 minColls) external returns (uint256 colls);
+        event Liquidate(address indexed pool, uint256 colls, uint256 debts);
+        event RedeemByCreditNote(address indexed pool, uint256 colls, uint256 debts, uint256 fees);
+    }
+
+    /// What long liquidations and redemptions tell.
+    interface LongTold {
+        event RebalanceTick(address indexed pool, int16 indexed tick, uint256 colls, uint256 fxUSDDebts, uint256 stableDebts);
+        event Rebalance(address indexed pool, uint256 colls, uint256 fxUSDDebts, uint256 stableDebts);
+        event Liquidate(address indexed pool, uint256 colls, uint256 fxUSDDebts, uint256 stableDebts);
+    }
+
+    interface ReserveTold {
+        event RequestBonus(address indexed token, address indexed receiver, uint256 amount);
+    }
+
+    interface Gates {
+        function isStableRepayAllowed() external view returns (bool);
+        function getLongPoolFundingRatio(address pool) external view returns (uint256);
+    }
+
+    interface Lending {
+        function setRate(address asset, uint128 rate) external;
+    }
+
+    interface CurvePool {
+        function exchange(int128 i, int128 j, uint256 dx, uint256 minDy) external returns (uint256);
+        function get_p(uint256 k) external view returns (uint256);
+        function price_oracle(uint256 k) external view returns (uint256);
+    }
+
+    interface FeedOwner {
+        function setTransmitter(address transmitter) external;
+    }
+
+    interface Reports {
+        function report(address[] calldata feeds, int256[] calldata answers) external;
+    }
+
+    struct ExactInputSingleParams {
+        address tokenIn;
+        address tokenOut;
+        uint24 fee;
+        address recipient;
+        uint256 deadline;
+        uint256 amountIn;
+        uint256 amountOutMinimum;
+        uint160 sqrtPriceLimitX96;
+    }
+
+    interface SpotPool {
+        function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
+    }
+
+    interface Router {
+        function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
     }
 
     interface Base {

@@ -94,7 +94,7 @@ struct Common {
 }
 
 /// Deploys everything, mints fxUSD and fills the markets.
-pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: &Person) -> Result<FxContracts, DevnetError> {
+pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: &Person, rival: &Person) -> Result<FxContracts, DevnetError> {
     let (weth, usdc, wbtc) = (contracts.token("WETH")?.address, contracts.token("USDC")?.address, contracts.token("WBTC")?.address);
     let feed = |name: &str| contracts.feed(name).map(|facts| source(Kind::Feed, facts.address, 10_000_000_000, HEARTBEAT));
     let (eth_usd, btc_usd, usdc_usd) = (feed("ETH/USD")?, feed("BTC/USD")?, feed("USDC/USD")?);
@@ -192,6 +192,14 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
     for (token, amount) in [(wst_eth, units(2_000, 18)), (wbtc, units(100, 8)), (fx_usd, units(1_000_000, 18))] {
         build.call("what Morpho holds", token, Token::transferCall { to: contracts.morpho, amount }).await?;
     }
+    let folder = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json";
+    let router = build.hands.create(by, "SwapRouter", &Artifact::packaged(folder)?, (contracts.uniswap_factory, weth).abi_encode()).await?;
+    let reporter = build.hands.create(by, "Reporter", &Artifact::own("Reporter")?, Vec::new()).await?;
+    for token in [weth, usdc, wbtc] {
+        build.approve(token, router).await?;
+    }
+    // The rival keeper repays in USDC.
+    build.hands.call(rival, "approval of the rival", usdc, Token::approveCall { spender: base_pool, amount: U256::MAX }, 100_000).await?;
     build.hands.settle().await?;
     Ok(FxContracts {
         long_manager,
@@ -204,6 +212,9 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
         wst_eth,
         usdc_fx_usd,
         weth_st_eth,
+        lending,
+        router,
+        reporter,
         pairs,
         ready_at: chain.head().number,
     })

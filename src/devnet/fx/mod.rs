@@ -2,15 +2,27 @@
 //!
 //! ```text
 //! proxies ─▶ tokens (stETH, wstETH, fxUSD) ─▶ StableSwap pools ─▶ oracles ─▶ managers, pools ─▶ fxUSD minted, markets filled ─▶ positions
+//!
+//! devnet.fx_world() ─▶ FxWorld: reading (world) · positions (acts, owners) · keepers, traders, settings (hands) ─▶ situations
 //! ```
 
-mod abi;
+pub mod abi;
+mod acts;
 mod deploy;
+mod hands;
+mod owners;
 mod people;
+mod situations;
+mod world;
 
 pub(super) use deploy::deploy;
+pub use hands::Spot;
+pub use owners::{Opening, Position};
 pub(super) use people::plant;
+pub use situations::{Burning, Merged};
+pub use world::{FxPool, FxWorld, Side, Tick, Worth};
 
+use super::DevnetError;
 use alloy::primitives::Address;
 use serde::Serialize;
 
@@ -58,6 +70,12 @@ pub struct FxContracts {
     pub usdc_fx_usd: Address,
     /// WETH (coin 0) against staked ether.
     pub weth_st_eth: Address,
+    /// The lending pool whose borrow index the funding follows.
+    pub lending: Address,
+    /// Uniswap's router, through which people trade.
+    pub router: Address,
+    /// Writes several feeds at once, once it is their transmitter.
+    pub reporter: Address,
     /// wstETH and WBTC.
     pub pairs: Vec<FxPair>,
     /// The block in which they were ready.
@@ -66,8 +84,10 @@ pub struct FxContracts {
 
 impl FxContracts {
     /// The pair of a collateral.
-    #[must_use]
-    pub fn pair(&self, symbol: &str) -> Option<&FxPair> {
-        self.pairs.iter().find(|pair| pair.symbol == symbol)
+    ///
+    /// # Errors
+    /// When there is none of this symbol.
+    pub fn pair(&self, symbol: &str) -> Result<&FxPair, DevnetError> {
+        self.pairs.iter().find(|pair| pair.symbol == symbol).ok_or_else(|| DevnetError::Unknown(format!("f(x) pair of {symbol}")))
     }
 }

@@ -8,10 +8,10 @@
 //! Nothing waits for luck: a scene goes on when the searcher says that it is done with a head or a trigger.
 
 mod accounts;
-mod thread;
+pub mod fx;
+pub mod thread;
 
-pub use accounts::Accounts;
-pub use thread::{Scene, scenes};
+pub use accounts::{Accounts, Played};
 
 use super::{BlockReport, BuildError, Devnet, DevnetConfig, DevnetError, SearcherError, SearcherFacts};
 use crate::{
@@ -31,7 +31,12 @@ use crate::{
     plan::Trigger,
     risk::KillSwitch,
 };
-use alloy::primitives::{Address, B256};
+use alloy::{
+    primitives::{Address, B256, Bytes},
+    providers::{ProviderBuilder, ext::MevApi},
+    rpc::types::mev::EthSendBundle,
+    signers::local::PrivateKeySigner,
+};
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
@@ -78,10 +83,22 @@ pub enum RehearsalError {
     Scene(String),
 }
 
+/// A scene's name and what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scene {
+    /// `thread-a`, `fx-a` and so on.
+    pub name: &'static str,
+    /// What has to happen.
+    pub expected: &'static str,
+}
+
+/// What happened in a scene, and whether it is what was expected.
+type Seen = Result<(String, bool), RehearsalError>;
+
 /// What a scene showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SceneResult {
-    /// `thread-a` and so on.
+    /// `thread-a`, `fx-a` and so on.
     pub name: String,
     /// What had to happen.
     pub expected: String,
@@ -222,6 +239,13 @@ impl Troupe {
         })
     }
 
+    /// Bundles that it has told of so far.
+    #[must_use]
+    fn sent(&self) -> usize {
+        let sent = |event: &Event| if let Event::Trigger { sent, .. } = event { *sent } else { 0 };
+        self.happened.iter().map(sent).sum()
+    }
+
     /// Ends the searcher. Gives what it knew at its last head, and how its bundles ended.
     ///
     /// # Errors
@@ -282,4 +306,13 @@ async fn deploy_executor(devnet: &Devnet, receiver: Address, folder: &Path) -> R
     devnet.build_block().await?;
     deploy::wait(&node, deployment, LONGEST).await?;
     Ok(deployment.address)
+}
+
+/// A bundle that nobody sees before its block: sent by another identity to the relay.
+async fn private_bundle(devnet: &Devnet, txs: Vec<Bytes>, identity: &str) -> Result<(), RehearsalError> {
+    let signer = PrivateKeySigner::from_bytes(&alloy::primitives::keccak256(identity)).map_err(|error| RehearsalError::Scene(error.to_string()))?;
+    let url = devnet.relay_url().parse().map_err(|error| RehearsalError::Scene(format!("{error}")))?;
+    let bundle = EthSendBundle { txs, block_number: devnet.head().number.saturating_add(1), ..EthSendBundle::default() };
+    let sent = ProviderBuilder::new().connect_http(url).send_bundle(bundle).with_auth(signer).await;
+    sent.map(drop).map_err(|error| RehearsalError::Scene(format!("the relay did not take a bundle: {error}")))
 }

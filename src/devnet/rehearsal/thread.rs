@@ -1,31 +1,16 @@
 //! The scenes of the first thread: Morpho Blue and Uniswap V3, end to end.
 
-use super::{Accounts, RehearsalError, SceneResult, Stage, Troupe, accounts::balance};
+use super::{Played, RehearsalError, Scene, SceneResult, Seen, Stage, Troupe, accounts::balance, private_bundle};
 use crate::{
     devnet::{BlockReport, Borrower, Devnet},
     drivers::{Decided, searcher::Event},
     engine::{BatchShape, Outcome as Found},
-    ledger::{Outcome, Summary},
+    ledger::Outcome,
     plan::{SkipReason, TargetKey},
 };
-use alloy::{
-    primitives::{Address, B256, Bytes, U256},
-    providers::{ProviderBuilder, ext::MevApi},
-    rpc::types::mev::EthSendBundle,
-    signers::local::PrivateKeySigner,
-};
-use std::time::Instant;
+use alloy::primitives::{Address, B256, U256};
 
-/// A scene's name and what it shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scene {
-    /// `thread-a` and so on.
-    pub name: &'static str,
-    /// What has to happen.
-    pub expected: &'static str,
-}
-
-/// All scenes in the order in which they are played.
+/// The scenes in the order in which they are played.
 #[must_use]
 pub const fn scenes() -> &'static [Scene] {
     &[
@@ -52,17 +37,8 @@ impl Stage {
     ///
     /// # Errors
     /// When the devnet or the searcher breaks; a scene that goes wrong is in the result.
-    pub async fn play(
-        &self,
-        folder: &std::path::Path,
-        wanted: impl Fn(&str) -> bool,
-        mut tell: impl FnMut(&SceneResult),
-    ) -> Result<(Accounts, Vec<Decided>), RehearsalError> {
-        let began = Instant::now();
-        let mut results: Vec<SceneResult> = Vec::new();
-        let mut books: Vec<SceneResult> = Vec::new();
-        let mut summaries: Vec<Summary> = Vec::new();
-        let mut ends = Vec::new();
+    pub async fn play(&self, folder: &std::path::Path, wanted: impl Fn(&str) -> bool, mut tell: impl FnMut(&SceneResult)) -> Result<Played, RehearsalError> {
+        let mut played = Played::default();
         let before = self.devnet.balance_of("WETH", self.receiver).await?;
         let mut troupe = Troupe::start(&self.devnet, self.executor, self.receiver, &folder.join("searcher.sqlite"), &[]).await?;
         for scene in scenes().iter().filter(|scene| wanted(scene.name) && scene.name != "thread-h") {
@@ -77,7 +53,7 @@ impl Stage {
             };
             let result = SceneResult { name: scene.name.to_owned(), expected: scene.expected.to_owned(), got, ok };
             tell(&result);
-            results.push(result);
+            played.scenes.push(result);
         }
         // One more block decides what was sent for it.
         troupe.block(&self.devnet).await?;
@@ -85,9 +61,9 @@ impl Stage {
         let (result, summary) = balance(self, "the books", before, &ledger, &decided).await?;
         ledger.close().await?;
         tell(&result);
-        books.push(result);
-        summaries.push(summary);
-        ends.extend(decided);
+        played.books.push(result);
+        played.summaries.push(summary);
+        played.ends.extend(decided);
 
         if let Some(scene) = scenes().iter().find(|scene| scene.name == "thread-h" && wanted(scene.name)) {
             let fork = Self { devnet: self.devnet.fork().await?, executor: self.executor, receiver: self.receiver };
@@ -99,17 +75,15 @@ impl Stage {
             ledger.close().await?;
             let result = SceneResult { name: scene.name.to_owned(), expected: scene.expected.to_owned(), got, ok };
             tell(&result);
-            results.push(result);
+            played.scenes.push(result);
             tell(&closing);
-            books.push(closing);
-            summaries.push(summary);
-            ends.extend(decided);
+            played.books.push(closing);
+            played.summaries.push(summary);
+            played.ends.extend(decided);
         }
-        Ok((Accounts::of(results, books, &summaries, began.elapsed()), ends))
+        Ok(played)
     }
 }
-
-type Seen = Result<(String, bool), RehearsalError>;
 
 /// Opens a story's borrowers and lets the searcher see it.
 async fn open(troupe: &mut Troupe, devnet: &Devnet, story: crate::devnet::Story<'_>) -> Result<Vec<Borrower>, RehearsalError> {
@@ -165,15 +139,6 @@ async fn pending_update(devnet: &Devnet, troupe: &mut Troupe, who: &str) -> Seen
     let (got, ok) = landed(troupe, &borrower);
     let behind = right_behind(&report, update);
     Ok((format!("{got}, {}", if behind { "right behind the update" } else { "not behind the update" }), ok && behind && seen.is_ok()))
-}
-
-/// A bundle that nobody sees before its block: sent by another identity to the relay.
-async fn private_bundle(devnet: &Devnet, txs: Vec<Bytes>, identity: &str) -> Result<(), RehearsalError> {
-    let signer = PrivateKeySigner::from_bytes(&alloy::primitives::keccak256(identity)).map_err(|error| RehearsalError::Scene(error.to_string()))?;
-    let url = devnet.relay_url().parse().map_err(|error| RehearsalError::Scene(format!("{error}")))?;
-    let bundle = EthSendBundle { txs, block_number: devnet.head().number.saturating_add(1), ..EthSendBundle::default() };
-    let sent = ProviderBuilder::new().connect_http(url).send_bundle(bundle).with_auth(signer).await;
-    sent.map(drop).map_err(|error| RehearsalError::Scene(format!("the relay did not take a bundle: {error}")))
 }
 
 /// (b) The update is in the block before anybody saw it.

@@ -118,9 +118,11 @@ impl Protocol for Fx {
                 ]
             }
             TargetKey::Pool => {
+                // Whoever takes one of its ticks takes a part of it.
+                use abi::{LongActions as Long, ShortActions as Short};
                 let events = [
-                    (long, [abi::LongActions::Rebalance::SIGNATURE_HASH, abi::LongActions::Liquidate::SIGNATURE_HASH]),
-                    (short, [abi::ShortActions::Rebalance::SIGNATURE_HASH, abi::ShortActions::Liquidate::SIGNATURE_HASH]),
+                    (long, [Long::Rebalance::SIGNATURE_HASH, Long::RebalanceTick::SIGNATURE_HASH, Long::Liquidate::SIGNATURE_HASH]),
+                    (short, [Short::Rebalance::SIGNATURE_HASH, Short::RebalanceTick::SIGNATURE_HASH, Short::Liquidate::SIGNATURE_HASH]),
                 ];
                 events.into_iter().flat_map(|(manager, topics)| topics.map(|topic| log(manager, vec![Some(topic), pool]))).collect()
             }

@@ -1,0 +1,17 @@
+//! Situations in the f(x) world that a searcher has to get right, up to the event that makes them count. What they are worth nothing without is tested on the
+//! contracts alone.
+//!
+//! ```text
+//! notes   collateral lent out · redemption that burns · notes in third hands
+//! ticks   prices apart · merged ticks · a tick that funding alone will make eligible
+//! gates   base pool used up · stable repayment allowed · a stale feed
+//! ```
+//!
+//! They are built before a searcher starts: it would take what they lead through.
+
+mod gates;
+mod notes;
+mod ticks;
+
+pub use notes::Burning;
+pub use ticks::Merged;
