@@ -274,8 +274,11 @@ impl<S: Sink> Searcher<S> {
                 self.done_with(&hash);
             }
             Verdict::Dropped(why) => {
-                if why == Dropped::NoEffect {
-                    self.mempool.doubt(&tx);
+                match why {
+                    Dropped::NoEffect => self.mempool.doubt(&tx),
+                    // It would break again at each head.
+                    Dropped::Broken => self.mempool.forget(&tx),
+                    _ => {}
                 }
                 // Of strangers there are always others: the next head's samples are for those.
                 if why.may_pass() && interest == Interest::Known {
