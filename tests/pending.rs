@@ -2,22 +2,39 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
 mod http_wire;
+mod wire;
 
 use alloy::{
+    consensus::{
+        TxEnvelope,
+        transaction::{Recovered, SignerRecoverable},
+    },
+    eips::eip2718::Decodable2718,
     primitives::{Address, B256, Bytes, U256, bytes},
+    rpc::types::{Transaction, TransactionInfo},
     sol_types::SolCall,
 };
 use harrier::{
     devnet::{
-        Devnet, DevnetConfig, Person, Seed,
+        Devnet, DevnetConfig, Fault, Person, SearcherFacts, Seed,
         abi::Morpho,
+        people::Draft,
         rehearsal::{Stage, Troupe},
     },
-    drivers::{dropped::Dropped, searcher::Event},
-    plan::{SkipReason, TargetKey},
+    drivers::{
+        discovery::Quiet,
+        dropped::Dropped,
+        searcher::Event,
+        session::{InFront, Session},
+        start::{Begin, Watchers, dry_run},
+    },
+    engine::Cancel,
+    fork::{Facet, SimTx, Trail},
+    plan::{SkipReason, TargetKey, Trigger},
 };
 use http_wire::{Held, HttpWire};
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use wire::{Wire, soon};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -55,10 +72,28 @@ fn routed(to: Address, call: &[u8]) -> Bytes {
 
 /// Interest of a market, written down by way of a router: a transaction whose target is in no read set and that changes one.
 async fn poke(devnet: &Devnet, who: &Person, router: Address, market: &str) -> B256 {
+    devnet.send_public(signed_poke(devnet, who, router, market).await).await.unwrap()
+}
+
+async fn signed_poke(devnet: &Devnet, who: &Person, router: Address, market: &str) -> Bytes {
     let market = devnet.contracts().market(market).unwrap();
     let call = Morpho::accrueInterestCall { marketParams: market.params() }.abi_encode();
     let data = routed(devnet.contracts().morpho, &call);
-    devnet.send_public(devnet.signed(who, Some(router), U256::ZERO, data, 500_000, GWEI).await.unwrap()).await.unwrap()
+    devnet.signed(who, Some(router), U256::ZERO, data, 500_000, GWEI).await.unwrap()
+}
+
+fn with_sender(raw: &Bytes) -> SimTx {
+    let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+    let sender = tx.recover_signer().unwrap();
+    Arc::new(Recovered::new_unchecked(tx, sender))
+}
+
+/// Announces a signed transaction as a node does, whether or not the devnet's own pool would.
+fn announce(wire: &Wire, raw: &Bytes) -> B256 {
+    let tx = with_sender(raw);
+    let hash = *tx.tx_hash();
+    wire.announce(&serde_json::to_value(Transaction::from_transaction(Arc::unwrap_or_clone(tx), TransactionInfo::default())).unwrap());
+    hash
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,4 +224,131 @@ async fn a_read_ahead_that_never_ends_is_given_up_and_counted() {
     let next = poke(devnet, &devnet.dev_account(9).unwrap(), router, "weth-usdc").await;
     assert_eq!(troupe.pending(next).await.unwrap().unwrap().markets, 1);
     troupe.end().await.unwrap().0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_could_not_be_followed_is_tried_again_however_busy_the_mempool_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let http = HttpWire::to(devnet.http_url()).await.unwrap();
+    let wire = Wire::to(&devnet.http_url()).await;
+    let overrides = [set("node.http", &format!("\"{}\"", http.url())), set("node.ws", &format!("\"{}\"", wire.ws())), set("node.timeout_ms", "1000")];
+    let mut troupe = troupe(&stage, folder.path(), &overrides).await;
+    wire.subscribed().await;
+    http.hold(Held::Method("eth_getLogs"));
+    let report = devnet.build_block().await.unwrap();
+    // Something comes all the time, far more often than the head is tried again.
+    let noise = async {
+        let mut clock = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            clock.tick().await;
+            wire.announce(&serde_json::json!("hello"));
+        }
+    };
+    let followed = async {
+        soon("the head's logs are asked for again", http.caught(2)).await.unwrap();
+        http.hold(Held::Nothing);
+        troupe.at(report.head.hash).await.unwrap();
+    };
+    tokio::select! {
+        () = noise => {}
+        () = followed => {}
+    }
+    troupe.end().await.unwrap().0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_in_the_mempool_holds_up_no_bundle_of_a_head_and_each_head_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let stranger = devnet.dev_account(8).unwrap();
+    let named: &'static str = Box::leak(format!("{:x}", stranger.address()).into_boxed_str());
+    let http = HttpWire::to(devnet.http_url()).await.unwrap();
+    let wire = Wire::to(&devnet.http_url()).await;
+    let overrides = [set("node.http", &format!("\"{}\"", http.url())), set("node.ws", &format!("\"{}\"", wire.ws())), set("node.timeout_ms", "20000")];
+    let mut troupe = troupe(&stage, folder.path(), &overrides).await;
+    wire.subscribed().await;
+    devnet.story().borrower("wanda").health(1_005_000_000_000_000_000).open().await.unwrap();
+    troupe.at(devnet.head().hash).await.unwrap();
+    // Known by its target, and behind transactions that nobody has seen: its sender is looked at again at each head.
+    let feed = devnet.contracts().feed("ETH/USD").unwrap().address;
+    let draft =
+        |to| Draft { chain_id: devnet.chain_id(), nonce: 5, to: Some(to), value: U256::ZERO, data: Bytes::new(), gas: 100_000, max_fee: 60 * GWEI, tip: GWEI };
+    let early = announce(&wire, &stranger.sign(&draft(feed)).unwrap());
+    assert_eq!(troupe.pending(early).await.unwrap().unwrap_err(), Dropped::NonceGap);
+    // Another of the kind that concerns nobody: a sample, which does not wait for others.
+    let sample = announce(&wire, &devnet.dev_account(9).unwrap().sign(&draft(Person::named("nobody in particular").address())).unwrap());
+    assert_eq!(troupe.pending(sample).await.unwrap().unwrap_err(), Dropped::NonceGap);
+
+    devnet.relay().unwrap().set_fault(Some(Fault::AcceptNotInclude));
+    let update = devnet.price_moves("ETH/USD", -70).await.unwrap();
+    assert_eq!(troupe.pending(update).await.unwrap().unwrap().batches.len(), 1);
+    soon("the update's bundle", devnet.front().bundles_waiting(1)).await;
+    http.hold(Held::Method(named));
+    // The update is mined without us, and the node does not say who waits: the head's own work is done all the same, at this head and the next.
+    let mut heads = Vec::new();
+    for _ in 0..2 {
+        let caught = http.caught_so_far();
+        heads.push(devnet.build_block().await.unwrap().head.hash);
+        soon("the head's bundle", devnet.front().bundles_waiting(1)).await;
+        soon("who waits is asked about", http.caught(caught + 1)).await.unwrap();
+    }
+    http.hold(Held::Nothing);
+    troupe.at(heads[1]).await.unwrap();
+    let told = |hash: B256| -> Vec<bool> {
+        let of_head = troupe.happened.iter().filter_map(|event| if let Event::Head { hash, overtaken, .. } = event { Some((*hash, *overtaken)) } else { None });
+        of_head.filter(|(head, _)| *head == hash).map(|(_, overtaken)| overtaken).collect()
+    };
+    assert_eq!((told(heads[0]), told(heads[1])), (vec![true], vec![false]), "one that a newer head overtook is told as well");
+    let reports = troupe.happened.iter().filter_map(|event| if let Event::Head { pending, .. } = event { Some(pending) } else { None });
+    let gaps: u64 = reports.map(|pending| pending.ignored.get(&Dropped::NonceGap).copied().unwrap_or_default()).sum();
+    assert_eq!(gaps, 3, "both when they came, and at the last head only the one that is known to matter");
+    troupe.end().await.unwrap().0.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_read_for_the_mempool_alone_is_forgotten_with_its_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let ledger = folder.path().join("dry.sqlite");
+    let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
+    let (config, environment) = devnet.searcher(&facts, &[]).unwrap();
+    let mut session = dry_run(config, &environment, Begin::Latest, Watchers::default(), &Quiet).await.unwrap().into_parts().0;
+    let stranger = devnet.dev_account(8).unwrap().address();
+    let known = |session: &Session| session.view().generation().known().value(&Facet::Balance(stranger)).is_some();
+    assert!(!known(&session));
+    assert_eq!(session.accounts(vec![stranger]).await[&stranger].nonce, 0);
+    assert!(known(&session));
+    let head = devnet.build_block().await.unwrap().head;
+    session.advance(&head).await.unwrap();
+    assert!(!known(&session), "nothing that we work with needs it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_run_to_see_whether_it_matters_is_not_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path()).await;
+    let devnet = &stage.devnet;
+    let router = router(devnet).await;
+    let ledger = folder.path().join("dry.sqlite");
+    let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
+    let (config, environment) = devnet.searcher(&facts, &[]).unwrap();
+    let session = dry_run(config, &environment, Begin::Latest, Watchers::default(), &Quiet).await.unwrap().into_parts().0;
+    let tx = with_sender(&signed_poke(devnet, &devnet.dev_account(8).unwrap(), router, "weth-usdc").await);
+    let (view, block, txs) = (session.view(), session.target_block(), vec![tx.clone()]);
+    let executed = tokio::task::spawn_blocking(move || view.execute(&block, &txs)).await.unwrap().unwrap();
+    let run = async |executed| {
+        let (front, trail) = (Arc::new(InFront { txs: vec![tx.clone()], executed }), Arc::new(Trail::default()));
+        let trigger = Trigger::Pending { hash: *tx.tx_hash() };
+        let outcome = session.run(trigger, front, Some(&trail), Vec::new(), BTreeSet::new(), Cancel::default()).await.unwrap().unwrap();
+        (outcome, trail.runs())
+    };
+    let (anew, runs) = run(None).await;
+    let (reused, fewer) = run(Some(executed)).await;
+    assert_eq!((anew.markets, fewer), (1, runs - 1), "only the transaction itself is saved");
+    let refused = |outcome: &harrier::engine::Outcome| format!("{:?}", outcome.refusals);
+    assert_eq!((reused.markets, refused(&reused)), (anew.markets, refused(&anew)), "and nothing else is different");
 }

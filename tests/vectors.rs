@@ -5,6 +5,8 @@
 
 #![allow(clippy::panic, reason = "a case that fails says so")]
 
+#[path = "fx_budgets/brute.rs"]
+mod brute;
 #[path = "vectors/flux.rs"]
 mod flux;
 #[path = "vectors/fx.rs"]

@@ -176,6 +176,7 @@ impl Tools<'_> {
             block: &self.block,
             book: &book,
             front: &[],
+            executed: None,
             senders: std::slice::from_ref(&self.sender),
             locked: &locked,
             cancel: &cancel,

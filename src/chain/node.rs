@@ -103,7 +103,7 @@ impl Node {
 
     /// How often the newest head is asked for.
     #[must_use]
-    pub const fn poll(&self) -> Duration {
+    pub(super) const fn poll(&self) -> Duration {
         self.poll
     }
 

@@ -106,7 +106,7 @@ pub struct EngineConfig {
     pub pending_fetches: usize,
     /// Longest time to read what a pending transaction needs, in milliseconds.
     pub pending_fetch_ms: u64,
-    /// Most gas of a pending transaction that is simulated.
+    /// Most gas of a pending transaction that is simulated, with what must stand in front of it.
     pub pending_max_gas: u64,
     /// Largest pending transaction that is looked at, in bytes.
     pub pending_max_bytes: usize,

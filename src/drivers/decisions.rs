@@ -31,37 +31,54 @@ use super::{
     session::Session,
 };
 use crate::{
-    chain::{ChainError, WINDOW},
+    chain::{ChainError, Head, Node, WINDOW},
     ledger::{BlockRef, Explanation, Ledger, LedgerError, Outcome as LedgerOutcome, OutcomeRow},
     plan::Resource,
+    protocols::Protocol,
     relay::{BlockSource, IncludedBlock, Operators, SourceError},
 };
 use alloy::primitives::{B256, U256};
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+};
 use tokio::sync::mpsc;
 
-/// Blocks for which a decision may be taken back, and for which a target block's receipts are asked for before its bundle is given up.
+/// Blocks for which a decision may be taken back. Behind them a bundle is given up as soon as the node says that there is no block at its height.
 const DEEPEST: u64 = WINDOW as u64;
 
 /// What deciding needs besides the bundles.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Court<'a, B> {
-    pub(super) session: &'a Session,
-    pub(super) operators: &'a Operators,
+    /// The head that is decided at.
+    pub(super) head: &'a Head,
+    /// Where headers on the way to it are asked for; only a run that sends decides, and that has a node.
+    pub(super) node: Option<&'a Node>,
+    pub(super) protocols: &'a [Arc<dyn Protocol>],
+    /// Where realised profit is read.
+    pub(super) books: Books,
     pub(super) blocks: &'a B,
     pub(super) ledger: &'a Ledger,
 }
 
-impl<B> Court<'_, B> {
-    const fn head(&self) -> u64 {
-        self.session.head().number
+impl<'a, B> Court<'a, B> {
+    /// At a session's head.
+    pub(super) fn at(session: &'a Session, operators: &Operators, blocks: &'a B, ledger: &'a Ledger) -> Self {
+        let settings = session.engine().settings();
+        let books = Books { executor: settings.executor, profit_token: settings.weth, operators: operators.addresses() };
+        Self { head: session.head(), node: session.node().ok().map(AsRef::as_ref), protocols: session.protocols(), books, blocks, ledger }
     }
+}
 
-    /// Where realised profit is read.
-    fn books(&self) -> Books {
-        let settings = self.session.engine().settings();
-        Books { executor: settings.executor, profit_token: settings.weth, operators: self.operators.addresses() }
-    }
+/// What was learned of the block at a target's height.
+#[derive(Debug)]
+enum Sought {
+    /// It, with its receipts.
+    Found(IncludedBlock),
+    /// The node was asked, and answered that it has none.
+    Absent,
+    /// Nobody could be asked, or the answer did not come: nothing follows from that, however often it happens.
+    Unknown,
 }
 
 /// All bundles whose end is open, or may be again.
@@ -85,12 +102,12 @@ impl Decisions {
 
     /// Takes over what an earlier process left: the journal is written before sending, so nothing that was sent is missing.
     pub(super) async fn recover<B>(&mut self, court: &Court<'_, B>) -> Result<(), LedgerError> {
-        let protocols = court.session.protocols();
+        let protocols = court.protocols;
         for journaled in court.ledger.unfinished_bundles().await? {
             let again = journaled.undone;
             self.in_flight.push(InFlight { sent: SentBundle::recovered(journaled, protocols), lease: None, again });
         }
-        for journaled in court.ledger.decided_since(court.head().saturating_sub(DEEPEST)).await? {
+        for journaled in court.ledger.decided_since(court.head.number.saturating_sub(DEEPEST)).await? {
             if let Some(on) = journaled.decided_on {
                 self.settled.push(Settled { sent: SentBundle::recovered(journaled, protocols), on });
             }
@@ -106,13 +123,12 @@ impl Decisions {
 
     /// Follows the session to its head, and takes back what was decided on blocks that are not on the way to it.
     pub(super) async fn take_back<B>(&mut self, court: &Court<'_, B>) -> Result<(), LedgerError> {
-        let head = court.session.head();
+        let head = court.head;
         let oldest = head.number.saturating_sub(DEEPEST);
         self.settled.retain(|settled| settled.on.number > oldest);
         let open = self.in_flight.iter().map(|bundle| bundle.sent.bundle.target_block).chain(self.settled.iter().map(|settled| settled.on.number));
         let floor = open.filter(|number| *number > oldest).min().unwrap_or(head.number).min(head.number);
-        // Only a run that sends decides, and that has a node.
-        let Ok(node) = court.session.node() else { return Ok(()) };
+        let Some(node) = court.node else { return Ok(()) };
         let fetch = |hash: B256| async move {
             let known = node.head_by_hash(hash).await?;
             known.ok_or_else(|| ChainError::Absent { what: format!("block {hash}, a parent of the head") })
@@ -153,25 +169,30 @@ impl Decisions {
         }
     }
 
-    /// Decides what is due.
+    /// Decides what is due. One whose end can't be written stays due; the others are decided all the same.
+    ///
+    /// # Errors
+    /// The first reason why an end could not be written, after all the others are.
     pub(super) async fn decide<B: BlockSource>(&mut self, court: &Court<'_, B>) -> Result<(), SinkError> {
-        let (head, books) = (court.head(), court.books());
+        let head = court.head.number;
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight).into_iter().partition(|bundle| bundle.sent.bundle.target_block <= head);
         self.in_flight = later;
-        let mut blocks: HashMap<u64, Option<IncludedBlock>> = HashMap::new();
+        let mut blocks: HashMap<u64, Sought> = HashMap::new();
+        let mut failed = None;
         for bundle in due {
             let number = bundle.sent.bundle.target_block;
             if let Entry::Vacant(unread) = blocks.entry(number) {
                 let block = self.block(court, number).await;
                 unread.insert(block.unwrap_or_else(|error| {
                     tracing::warn!(%error, number, "deciding later");
-                    None
+                    Sought::Unknown
                 }));
             }
             let row = match blocks.get(&number) {
-                Some(Some(block)) => bundle.sent.decide(block, &books),
-                _ if head > number.saturating_add(DEEPEST) => {
-                    tracing::error!(bundle = %bundle.sent.bundle.bundle_hash, block = number, "a target block could not be read; its bundle counts as missed");
+                Some(Sought::Found(block)) => bundle.sent.decide(block, &court.books),
+                // A node that is slow, cut off or on its way up says nothing of the kind. Only its own word ends the asking.
+                Some(Sought::Absent) if head > number.saturating_add(DEEPEST) => {
+                    tracing::error!(bundle = %bundle.sent.bundle.bundle_hash, block = number, "there is no target block; its bundle counts as missed");
                     bundle.sent.abandoned()
                 }
                 _ => {
@@ -179,23 +200,32 @@ impl Decisions {
                     continue;
                 }
             };
-            self.settle(court.ledger, bundle, row).await.map_err(|error| SinkError { what: "writing an outcome", reason: error.to_string() })?;
+            if let Err((bundle, error)) = self.settle(court.ledger, bundle, row).await {
+                tracing::error!(%error, bundle = %bundle.sent.bundle.bundle_hash, "an outcome could not be written");
+                self.in_flight.push(bundle);
+                failed.get_or_insert(error);
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(SinkError { what: "writing an outcome", reason: error.to_string() }))
     }
 
     /// The block at a target's height on the way to the head. Far below the head every branch has the same.
-    async fn block<B: BlockSource>(&self, court: &Court<'_, B>, number: u64) -> Result<Option<IncludedBlock>, SourceError> {
-        match self.lineage.at(number) {
-            Some(hash) => court.blocks.block_at(number, hash).await,
-            None if number.saturating_add(DEEPEST) <= court.head() => court.blocks.block(number).await,
-            None => Ok(None),
-        }
+    async fn block<B: BlockSource>(&self, court: &Court<'_, B>, number: u64) -> Result<Sought, SourceError> {
+        let answer = match self.lineage.at(number) {
+            Some(hash) => court.blocks.block_at(number, hash).await?,
+            None if number.saturating_add(DEEPEST) <= court.head.number => court.blocks.block(number).await?,
+            None => return Ok(Sought::Unknown),
+        };
+        Ok(answer.map_or(Sought::Absent, Sought::Found))
     }
 
-    async fn settle(&mut self, ledger: &Ledger, bundle: InFlight, row: OutcomeRow) -> Result<(), LedgerError> {
+    /// Writes down how a bundle ended. It is given back where that can't be written: its end is still open then, and its operator still its own.
+    async fn settle(&mut self, ledger: &Ledger, bundle: InFlight, row: OutcomeRow) -> Result<(), (InFlight, LedgerError)> {
         let on = row.on;
-        let explanation = self.record(ledger, &bundle.sent, row).await?;
+        let explanation = match self.record(ledger, &bundle.sent, row).await {
+            Ok(explanation) => explanation,
+            Err(error) => return Err((bundle, error)),
+        };
         if explanation.as_ref().is_some_and(Explanation::is_alarm) {
             tracing::error!(bundle = %bundle.sent.bundle.bundle_hash, "the realised profit differs although no input does");
         }
@@ -218,3 +248,7 @@ impl Decisions {
         Ok(explanation)
     }
 }
+
+#[cfg(test)]
+#[path = "decisions_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::assemble;
 use crate::{
-    chain::{ChainError, Node},
+    chain::{ChainError, HeadStream, Node},
     config::{Config, Environment, SecretError},
     executor::{self, ExecutorConfig},
 };
@@ -14,7 +14,7 @@ use alloy::{
     providers::Provider,
     signers::local::PrivateKeySigner,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Gas for the deployment.
 const DEPLOY_GAS: u64 = 8_000_000;
@@ -90,17 +90,22 @@ pub async fn send(node: &Node, owner: &PrivateKeySigner, executor: &ExecutorConf
     Ok(Deployment { transaction, address: owner.address().create(nonce) })
 }
 
-/// Waits until the deployment is mined.
+/// Waits until the deployment is mined: it is looked for at each head.
 ///
 /// # Errors
 /// When it failed, or was not mined within `longest`.
-pub async fn wait(node: &Node, deployment: Deployment, longest: Duration) -> Result<(), DeployError> {
+pub async fn wait(node: &Arc<Node>, deployment: Deployment, longest: Duration) -> Result<(), DeployError> {
+    let mut heads = HeadStream::start(Arc::clone(node));
     let mined = tokio::time::timeout(longest, async {
         loop {
             if let Some(receipt) = node.receipt(deployment.transaction).await? {
                 return Ok::<_, ChainError>(receipt.inner.inner.inner.receipt.status.coerce_status());
             }
-            tokio::time::sleep(node.poll()).await;
+            match heads.next().await {
+                Some(head) => drop(head?),
+                // Nobody tells any more of what could be waited for.
+                None => std::future::pending().await,
+            }
         }
     })
     .await;

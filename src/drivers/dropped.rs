@@ -35,6 +35,10 @@ reasons! {
     NotSampled = "not_sampled",
     /// The block's budget of simulations is used up.
     BlockBudget = "block_budget",
+    /// Its sender's share of the block's budget is used up.
+    SenderBlockBudget = "sender_block_budget",
+    /// A newer head came before it was looked at, and nothing says that it would matter.
+    Overtaken = "overtaken",
     /// Its signature is not its sender's: the node said something wrong.
     Forged = "forged",
     /// Its nonce was used already.
@@ -45,21 +49,32 @@ reasons! {
     Broke = "broke",
     /// Its fee cap is below the target block's base fee.
     FeeTooLow = "fee_too_low",
+    /// It and what must stand in front of it ask for more gas than is simulated for one trigger.
+    FrontTooHeavy = "front_too_heavy",
     /// What it needs could not be read in time.
     Unread = "unread",
     /// It fails when it is simulated, and nothing says that it would matter if it did not.
     Fails = "fails",
     /// It was simulated, and changes nothing that a value was read from.
     NoEffect = "no_effect",
+    /// Looking at it failed by a fault of this program, which the log names.
+    Broken = "broken",
 }
 
 impl Dropped {
-    /// Whether the same transaction may be simulated at a later head.
+    /// Whether the same transaction, if it is known to matter, may be simulated at a later head.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
             // A reorg gives a nonce back, and its transactions may be announced again before its head is: the next head says.
-            Self::NonceUsed | Self::NonceGap | Self::Broke | Self::FeeTooLow | Self::BlockBudget | Self::Unread => true,
+            Self::NonceUsed
+            | Self::NonceGap
+            | Self::Broke
+            | Self::FeeTooLow
+            | Self::FrontTooHeavy
+            | Self::BlockBudget
+            | Self::SenderBlockBudget
+            | Self::Unread => true,
             Self::Known
             | Self::Underpriced
             | Self::GasTooHigh
@@ -67,9 +82,11 @@ impl Dropped {
             | Self::SenderBudget
             | Self::Aged
             | Self::NotSampled
+            | Self::Overtaken
             | Self::Forged
             | Self::Fails
-            | Self::NoEffect => false,
+            | Self::NoEffect
+            | Self::Broken => false,
         }
     }
 }

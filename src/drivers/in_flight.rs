@@ -98,9 +98,9 @@ impl SentBundle {
         OutcomeRow { outcome, on: Some(BlockRef { number: block.head.number, hash: block.head.hash }), proofs: proofs.collect(), at_ms: now_ms() }
     }
 
-    /// Its end without its block, which could not be read for longer than any reorg lasts.
+    /// Its end without its block: there is none at its height, and the head is further from it than any reorg reaches.
     pub(super) fn abandoned(&self) -> OutcomeRow {
-        let detail = format!("block {} could not be read", self.bundle.target_block);
+        let detail = format!("there is no block {}", self.bundle.target_block);
         let proofs = self.bundle.jobs.iter().map(|job| self.proof(job, ProofEnd::Missed, detail.clone())).collect();
         OutcomeRow { outcome: LedgerOutcome::Missed, on: None, proofs, at_ms: now_ms() }
     }

@@ -16,7 +16,7 @@ use crate::{
     config::TX_GAS_CAP,
     engine::{Batch, Outcome, Sender},
     executor,
-    fork::{SimTx, TxStatus},
+    fork::{AccountState, ForkError, SimTx, TxStatus},
     ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, OutcomeRow, RecordId, SubmissionRow},
     plan::{Action, Resource, Skip, SkipReason, Target, Trigger},
     relay::{Bundle, Lease, NodeBlocks, Operators, Relays, SealedTx, Sent, replacement_uuid},
@@ -81,14 +81,14 @@ impl LiveSink {
     /// # Errors
     /// When the ledger can't be read or written.
     pub async fn recover(&mut self, session: &Session) -> Result<(), SinkError> {
-        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
+        let court = Court::at(session, &self.operators, &self.blocks, self.records.ledger());
         self.decisions.recover(&court).await.map_err(|error| failed("reading the journal", &error))?;
         self.follow(session).await
     }
 
     /// Follows the session to its head: what a dropped block decided is open again, what is due is decided, operators are read.
     async fn follow(&mut self, session: &Session) -> Result<(), SinkError> {
-        let court = Court { session, operators: &self.operators, blocks: &self.blocks, ledger: self.records.ledger() };
+        let court = Court::at(session, &self.operators, &self.blocks, self.records.ledger());
         self.decisions.take_back(&court).await.map_err(|error| failed("taking back outcomes", &error))?;
         self.decisions.decide(&court).await?;
         self.sync_operators(session).await?;
@@ -104,16 +104,7 @@ impl LiveSink {
         let accounts = tokio::task::spawn_blocking(move || addresses.into_iter().map(|address| (address, view.account(address))).collect::<Vec<_>>())
             .await
             .map_err(|error| failed("reading operators", &error))?;
-        for (address, account) in accounts {
-            match account {
-                Ok(account) => {
-                    if let Err(error) = self.operators.sync(address, account.nonce, account.balance) {
-                        tracing::error!(%error, "not an operator");
-                    }
-                }
-                Err(error) => tracing::warn!(%address, %error, "an operator could not be read; it stays out"),
-            }
-        }
+        take_in(&self.operators, accounts);
         Ok(())
     }
 
@@ -310,6 +301,54 @@ impl Sink for LiveSink {
     }
 }
 
+/// Takes in what was read of the operators. One that could not be read sends nothing until it is: what is known of its nonce and its money may be of a
+/// head that is gone.
+fn take_in(operators: &Operators, accounts: Vec<(Address, Result<AccountState, ForkError>)>) {
+    for (address, account) in accounts {
+        let known = match account {
+            Ok(account) => operators.sync(address, account.nonce, account.balance).map(drop),
+            Err(error) => {
+                tracing::warn!(%address, %error, "an operator could not be read; it stays out until it is");
+                operators.unsync(address)
+            }
+        };
+        if let Err(error) = known {
+            tracing::error!(%error, "not an operator");
+        }
+    }
+}
+
 fn failed(what: &'static str, error: &dyn std::error::Error) -> SinkError {
     SinkError { what, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::{OperatorState, key_from_hex};
+    use alloy::primitives::B256;
+
+    #[test]
+    fn an_operator_that_can_t_be_read_is_out_until_it_is() {
+        let keys = [1, 2].map(|seed| key_from_hex(&B256::repeat_byte(seed).to_string()).unwrap());
+        let operators = Operators::new(keys.into_iter().map(Into::into).collect(), U256::ZERO).unwrap();
+        let addresses = operators.addresses();
+        let read = |nonce| Ok(AccountState { nonce, balance: U256::from(1_000), ..AccountState::default() });
+        let silent = || Err(ForkError::Node { what: "an account".to_owned(), block: B256::ZERO, reason: "timeout".to_owned() });
+        take_in(&operators, vec![(addresses[0], read(5)), (addresses[1], read(7))]);
+        assert_eq!(operators.free(U256::ZERO).len(), 2);
+
+        take_in(&operators, vec![(addresses[0], silent()), (addresses[1], read(8))]);
+        let free: Vec<_> = operators.free(U256::ZERO).iter().map(|operator| (operator.address, operator.nonce)).collect();
+        assert_eq!(free, [(addresses[1], 8)], "an old nonce is not signed with");
+        assert!(operators.lease_of(addresses[0], U256::ZERO).is_err());
+
+        // While a bundle owns one, it stays the bundle's.
+        let lease = operators.lease_of(addresses[1], U256::ZERO).unwrap();
+        take_in(&operators, vec![(addresses[0], read(6)), (addresses[1], silent())]);
+        assert_eq!((operators.count(OperatorState::Free), operators.count(OperatorState::Leased)), (1, 1));
+        lease.release_decided();
+        assert_eq!(operators.unsynced(), [addresses[1]]);
+        assert_eq!(operators.lease_of(addresses[0], U256::ZERO).unwrap().nonce(), 6);
+    }
 }

@@ -1,31 +1,34 @@
 //! Chosen pending transactions on their way to the engine: signature, state, effect. All of it beside the loop.
 //!
 //! ```text
-//! chosen ─▶ queue (known ones first) ─▶ task ─▶ run on what is known ─▶ all there? ─yes─▶ does it concern us? ─▶ Ready
-//!                                               (offline, no request)      └─no─▶ read ahead, run with the node ──▲
+//! chosen ─▶ queue (known ones first) ─▶ task ─▶ run on what is known ─▶ all there? ─yes─▶ does it concern us? ─▶ Ready ─▶ engine
+//!             └─ given back at a head           (offline, no request)      └─no─▶ read ahead, run with the node ──▲      with the execution
 //! ```
 //!
 //! The loop goes on with heads meanwhile. A transaction whose state is all there makes no request at all; others are read ahead within a
 //! time limit, a bounded number at once, and never on a thread that simulates for the engine. What changes nothing that a value was read from
 //! ends here and never holds up the engine. A task that a head overtook answers so and is begun anew.
+//!
+//! The engine is given the execution with the transaction, so that nothing is run twice: it runs on the same head, the same layers and for the
+//! same block as the look here did, or not at all.
 
 use super::{
     dropped::Dropped,
-    mempool::{Interest, reachable},
+    mempool::{Interest, Reach},
 };
 use crate::{
     book::Book,
-    fork::{Facet, Fork, ForkError, ReadSet, SimTx, TargetBlock, Trail, TxStatus, View},
+    fork::{Execution, Facet, Fork, ForkError, ReadSet, SimTx, TargetBlock, Trail, TxStatus, View},
 };
 use alloy::{
     consensus::transaction::SignerRecoverable,
-    primitives::{B256, map::HashSet},
+    primitives::{B256, map::HashMap, map::HashSet},
 };
 use parking_lot::RwLock;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    sync::Semaphore,
+    task::{Id, JoinError, JoinSet},
 };
 
 /// Where transactions are made ready: one head's state and book.
@@ -35,6 +38,14 @@ pub(super) struct Ground {
     pub(super) book: Arc<RwLock<Book>>,
     pub(super) view: View,
     pub(super) block: TargetBlock,
+    /// Most gas of a transaction with those in front of it.
+    pub(super) max_gas: u64,
+}
+
+impl Ground {
+    const fn reach(&self) -> Reach {
+        Reach { base_fee: self.block.base_fee, max_gas: self.max_gas }
+    }
 }
 
 /// What became of a chosen transaction.
@@ -44,6 +55,8 @@ pub(super) enum Verdict {
     Concerns {
         /// Itself, with its sender's earlier ones in front.
         front: Vec<SimTx>,
+        /// What they did; none where no block could contain the last of them.
+        execution: Option<Execution>,
         /// What its simulation touched.
         touched: ReadSet,
         /// Whether it changed what a value was read from, or begins something; false if it fails here.
@@ -76,18 +89,34 @@ pub(super) struct ReadyBounds {
     pub(super) within: Duration,
 }
 
-/// The queue and the tasks. Its length is bounded by the block's budget of simulations.
+/// Places for threads. Whoever gave up a task gave up waiting only: the place is free when the thread ends.
+#[derive(Clone, Debug)]
+struct Places {
+    /// For runs on what is known; the gas that a transaction may use ends them.
+    offline: Arc<Semaphore>,
+    /// For those that may wait for the node; its time limit ends them.
+    node: Arc<Semaphore>,
+}
+
+impl Places {
+    fn new(each: usize) -> Self {
+        Self { offline: Arc::new(Semaphore::new(each)), node: Arc::new(Semaphore::new(each)) }
+    }
+}
+
+/// The queue and the tasks. What is queued is bounded by the budget of a block, because a head takes it back.
 #[derive(Debug)]
 pub(super) struct Readying {
     bounds: ReadyBounds,
     known: VecDeque<SimTx>,
     samples: VecDeque<SimTx>,
     at_work: JoinSet<Ready>,
+    /// What each task is about, and the head that it began at.
+    tasks: HashMap<Id, (SimTx, Interest, B256)>,
     samples_at_work: usize,
     /// All that is queued or at work.
     hashes: HashSet<B256>,
-    /// Threads that may wait for the node; one whose task was given up holds its place until the node's time limit ends it.
-    threads: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Readying {
@@ -98,9 +127,10 @@ impl Readying {
             known: VecDeque::new(),
             samples: VecDeque::new(),
             at_work: JoinSet::new(),
+            tasks: HashMap::default(),
             samples_at_work: 0,
             hashes: HashSet::default(),
-            threads: Arc::new(Semaphore::new(at_once)),
+            places: Places::new(at_once),
         }
     }
 
@@ -114,41 +144,69 @@ impl Readying {
         }
     }
 
+    /// Gives back what is queued and not begun: a new head has a budget of its own. What is at work answers that its head is gone.
+    pub(super) fn take_back(&mut self) -> Vec<(SimTx, Interest)> {
+        let known = std::mem::take(&mut self.known).into_iter().map(|tx| (tx, Interest::Known));
+        let samples = std::mem::take(&mut self.samples).into_iter().map(|tx| (tx, Interest::Sample));
+        let back: Vec<_> = known.chain(samples).collect();
+        for (tx, _) in &back {
+            self.hashes.remove(tx.tx_hash());
+        }
+        back
+    }
+
     /// Begins as much as may be at work at once; samples take half of the places at most, so that they never hold up what is known to
     /// matter. `earlier` gives what is known of a sender before a transaction.
     pub(super) fn begin(&mut self, ground: impl Fn() -> Ground, earlier: impl Fn(&SimTx) -> Vec<SimTx>) {
-        while self.at_work.len() < self.bounds.at_once {
-            let (tx, interest) = if let Some(tx) = self.known.pop_front() {
-                (tx, Interest::Known)
-            } else if self.samples_at_work < self.bounds.at_once.div_ceil(2)
-                && let Some(tx) = self.samples.pop_front()
-            {
-                self.samples_at_work = self.samples_at_work.saturating_add(1);
-                (tx, Interest::Sample)
-            } else {
-                return;
-            };
-            let job = Job { earlier: earlier(&tx), tx, interest };
-            self.at_work.spawn(ready(ground(), job, self.bounds.within, Arc::clone(&self.threads)));
+        while let Some((tx, interest)) = self.pop() {
+            let (ground, within, places) = (ground(), self.bounds.within, self.places.clone());
+            let head = ground.view.head().hash;
+            let job = Job { earlier: earlier(&tx), tx: tx.clone(), interest };
+            self.start((tx, interest, head), ready(ground, job, within, places));
         }
+    }
+
+    /// The next one whose turn it is, if there is a place for it.
+    fn pop(&mut self) -> Option<(SimTx, Interest)> {
+        if self.at_work.len() >= self.bounds.at_once {
+            return None;
+        }
+        if let Some(tx) = self.known.pop_front() {
+            return Some((tx, Interest::Known));
+        }
+        if self.samples_at_work >= self.bounds.at_once.div_ceil(2) {
+            return None;
+        }
+        self.samples.pop_front().map(|tx| (tx, Interest::Sample))
+    }
+
+    fn start(&mut self, about: (SimTx, Interest, B256), work: impl Future<Output = Ready> + Send + 'static) {
+        if about.1 == Interest::Sample {
+            self.samples_at_work = self.samples_at_work.saturating_add(1);
+        }
+        let task = self.at_work.spawn(work).id();
+        self.tasks.insert(task, about);
     }
 
     /// The next one that is done; waits for ever while none is at work. Cancel-safe.
     pub(super) async fn next(&mut self) -> Ready {
         loop {
-            match self.at_work.join_next().await {
-                Some(Ok(ready)) => {
-                    self.hashes.remove(ready.tx.tx_hash());
-                    if ready.interest == Interest::Sample {
-                        self.samples_at_work = self.samples_at_work.saturating_sub(1);
-                    }
-                    return ready;
-                }
-                Some(Err(error)) => tracing::error!(%error, "a task that made a pending transaction ready ended early"),
-                None => std::future::pending().await,
+            let Some(ended) = self.at_work.join_next_with_id().await else { std::future::pending().await };
+            let task = ended.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+            let Some((tx, interest, head)) = self.tasks.remove(&task) else { continue };
+            self.hashes.remove(tx.tx_hash());
+            if interest == Interest::Sample {
+                self.samples_at_work = self.samples_at_work.saturating_sub(1);
             }
+            return ended.map_or_else(|error| broken((tx, interest, head), &error), |(_, ready)| ready);
         }
     }
+}
+
+/// What is said of a transaction whose task ended before its end. It would do so again, so it is not tried again.
+fn broken((tx, interest, head): (SimTx, Interest, B256), error: &JoinError) -> Ready {
+    tracing::error!(%error, hash = %tx.tx_hash(), "a task that made a pending transaction ready ended early");
+    Ready { tx, interest, verdict: Verdict::Dropped(Dropped::Broken), head, fetched: false }
 }
 
 #[derive(Clone, Debug)]
@@ -166,9 +224,9 @@ enum Looked {
     Missing(Vec<SimTx>),
 }
 
-async fn ready(ground: Ground, job: Job, within: Duration, threads: Arc<Semaphore>) -> Ready {
+async fn ready(ground: Ground, job: Job, within: Duration, places: Places) -> Ready {
     let mut fetched = false;
-    let judged = tokio::time::timeout(within, judge(&ground, &job, &threads, &mut fetched)).await;
+    let judged = tokio::time::timeout(within, judge(&ground, &job, &places, &mut fetched)).await;
     let verdict = match judged {
         _ if !ground.view.is_current() => Verdict::Moved,
         Ok(Ok(verdict)) => verdict,
@@ -181,8 +239,8 @@ async fn ready(ground: Ground, job: Job, within: Duration, threads: Arc<Semaphor
     Ready { tx: job.tx, interest: job.interest, verdict, head: ground.view.head().hash, fetched }
 }
 
-async fn judge(ground: &Ground, job: &Job, threads: &Arc<Semaphore>, fetched: &mut bool) -> Result<Verdict, ForkError> {
-    let missing = match on_thread(ground, job, ground.view.offline(), None).await? {
+async fn judge(ground: &Ground, job: &Job, places: &Places, fetched: &mut bool) -> Result<Verdict, ForkError> {
+    let missing = match look_at(ground, job, ground.view.offline(), &places.offline).await? {
         Looked::Done(verdict) => return Ok(verdict),
         Looked::Missing(front) => front,
     };
@@ -192,7 +250,7 @@ async fn judge(ground: &Ground, job: &Job, threads: &Arc<Semaphore>, fetched: &m
     ground.fork.prefetch(&sender).await?;
     // Without the sender nothing was known of what stands in front; now the node's tracer is asked for all of it.
     let front = if missing.is_empty() {
-        match ground.view.offline().account(job.tx.signer()).map(|account| reachable(&job.tx, &job.earlier, account, ground.block.base_fee)) {
+        match ground.view.offline().account(job.tx.signer()).map(|account| ground.reach().front(&job.tx, &job.earlier, account)) {
             Ok(Ok(front)) => front,
             Ok(Err(why)) => return Ok(Verdict::Dropped(why)),
             // The head moved between; the caller sees that.
@@ -205,29 +263,35 @@ async fn judge(ground: &Ground, job: &Job, threads: &Arc<Semaphore>, fetched: &m
     if let Err(error) = ground.fork.prefetch_txs(&front).await {
         tracing::debug!(%error, "a pending transaction could not be read ahead");
     }
-    let Ok(permit) = Arc::clone(threads).acquire_owned().await else { return Ok(Verdict::Dropped(Dropped::Unread)) };
-    match on_thread(ground, job, ground.view.clone(), Some(permit)).await? {
+    match look_at(ground, job, ground.view.clone(), &places.node).await? {
         Looked::Done(verdict) => Ok(verdict),
         Looked::Missing(_) => Ok(Verdict::Dropped(Dropped::Unread)),
     }
 }
 
-async fn on_thread(ground: &Ground, job: &Job, view: View, permit: Option<OwnedSemaphorePermit>) -> Result<Looked, ForkError> {
-    let (job, block, book) = (job.clone(), ground.block.clone(), Arc::clone(&ground.book));
-    let looked = tokio::task::spawn_blocking(move || {
-        let looked = look(&view, &block, &book, &job);
-        drop(permit);
-        looked
-    });
+async fn look_at(ground: &Ground, job: &Job, view: View, places: &Arc<Semaphore>) -> Result<Looked, ForkError> {
+    let (job, ground) = (job.clone(), ground.clone());
+    let looked = in_place(places, move || look(&view, &ground, &job));
     looked.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a pending transaction could not be looked at");
-        Ok(Looked::Done(Verdict::Dropped(Dropped::Unread)))
+        Ok(Looked::Done(Verdict::Dropped(Dropped::Broken)))
     })
+}
+
+/// Runs something on a thread as soon as there is a place for it. The thread holds the place until it ends, also when nobody waits for it any more.
+async fn in_place<T: Send + 'static>(places: &Arc<Semaphore>, work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    // Nobody closes the semaphore; without a place there would be no bound, so a closed one would only wait for ever.
+    let Ok(place) = Arc::clone(places).acquire_owned().await else { return std::future::pending().await };
+    let thread = tokio::task::spawn_blocking(move || {
+        let _held = place;
+        work()
+    });
+    thread.await
 }
 
 /// Runs a transaction behind its sender's earlier ones and sees whom it concerns. The node's word for a sender is believed until here: a signature
 /// costs more to check than most transactions are worth, so it is checked for those that are simulated.
-fn look(view: &View, block: &TargetBlock, book: &RwLock<Book>, job: &Job) -> Result<Looked, ForkError> {
+fn look(view: &View, ground: &Ground, job: &Job) -> Result<Looked, ForkError> {
     if !is_genuine(&job.tx) {
         return Ok(Looked::Done(Verdict::Dropped(Dropped::Forged)));
     }
@@ -238,7 +302,7 @@ fn look(view: &View, block: &TargetBlock, book: &RwLock<Book>, job: &Job) -> Res
         Err(ForkError::NotStored { .. }) => return Ok(Looked::Missing(Vec::new())),
         Err(error) => return Err(error),
     };
-    let front = match reachable(&job.tx, &job.earlier, account, block.base_fee) {
+    let front = match ground.reach().front(&job.tx, &job.earlier, account) {
         Ok(front) => front,
         Err(why) => return Ok(Looked::Done(Verdict::Dropped(why))),
     };
@@ -246,33 +310,38 @@ fn look(view: &View, block: &TargetBlock, book: &RwLock<Book>, job: &Job) -> Res
     if !front.iter().rev().skip(1).all(is_genuine) {
         return Ok(Looked::Done(Verdict::Dropped(Dropped::NonceGap)));
     }
-    let writes = match concerns(&view, block, book, &front) {
-        Ok(Some(true)) => true,
+    let (execution, writes) = match concerns(&view, &ground.block, &ground.book, &front) {
+        Ok((execution, Some(true))) => (execution, true),
         // It may do elsewhere what it does not do here; the engine says why.
-        Ok(None) if job.interest == Interest::Known => false,
-        Ok(None) => return Ok(Looked::Done(Verdict::Dropped(Dropped::Fails))),
-        Ok(Some(false)) => return Ok(Looked::Done(Verdict::Dropped(Dropped::NoEffect))),
+        Ok((execution, None)) if job.interest == Interest::Known => (execution, false),
+        Ok((_, None)) => return Ok(Looked::Done(Verdict::Dropped(Dropped::Fails))),
+        Ok((_, Some(false))) => return Ok(Looked::Done(Verdict::Dropped(Dropped::NoEffect))),
         Err(ForkError::NotStored { .. }) => return Ok(Looked::Missing(front)),
         Err(error) => return Err(error),
     };
-    Ok(Looked::Done(Verdict::Concerns { front, touched: trail.take(), writes }))
+    Ok(Looked::Done(Verdict::Concerns { front, execution, touched: trail.take(), writes }))
 }
 
-/// Whether the last of these transactions, with those before it, concerns values of the book; none if it fails.
-fn concerns(view: &View, block: &TargetBlock, book: &RwLock<Book>, front: &[SimTx]) -> Result<Option<bool>, ForkError> {
+/// What these transactions do, and whether the last of them, with those before it, concerns values of the book; none if it fails.
+fn concerns(view: &View, block: &TargetBlock, book: &RwLock<Book>, front: &[SimTx]) -> Result<(Option<Execution>, Option<bool>), ForkError> {
     let execution = match view.execute(block, front) {
         Ok(execution) => execution,
-        Err(ForkError::InvalidTransaction { .. }) => return Ok(None),
+        Err(ForkError::InvalidTransaction { .. }) => return Ok((None, None)),
         Err(error) => return Err(error),
     };
     if execution.txs.last().is_some_and(|tx| tx.status != TxStatus::Success) {
-        return Ok(None);
+        return Ok((Some(execution), None));
     }
     let diff = view.diff(&execution.layer)?;
-    Ok(Some(!book.read().concerned(&diff, execution.txs.iter().flat_map(|tx| &tx.logs)).is_empty()))
+    let concerns = !book.read().concerned(&diff, execution.txs.iter().flat_map(|tx| &tx.logs)).is_empty();
+    Ok((Some(execution), Some(concerns)))
 }
 
 /// Whether a transaction's signature is its sender's.
 fn is_genuine(tx: &SimTx) -> bool {
     tx.inner().recover_signer().is_ok_and(|sender| sender == tx.signer())
 }
+
+#[cfg(test)]
+#[path = "ready_tests.rs"]
+mod tests;

@@ -125,7 +125,7 @@ async fn session(
 async fn run(session: &Session, operators: Vec<Address>) -> Result<Outcome, TakeError> {
     let (senders, locked) = DrySink::new(operators, None).ready();
     let trigger = Trigger::Head { hash: session.head().hash, number: session.head().number };
-    let outcome = session.run(trigger, Vec::new(), None, senders, locked, Cancel::default()).await;
+    let outcome = session.run(trigger, Arc::default(), None, senders, locked, Cancel::default()).await;
     Ok(outcome.map_err(|error| StartError::from(super::session::SessionError::Worker(error)))??)
 }
 

@@ -15,12 +15,14 @@ mod pack;
 mod policy;
 mod room;
 mod screen;
+mod search;
 mod simulate;
 mod size;
 
 pub use candidate::{Batch, BatchShape, Candidate, Outcome, Refusal, Simulated};
 pub use policy::{Measure, Policy};
 pub use screen::Screened;
+pub use search::Search;
 pub use simulate::{Sender, SimulationError};
 
 use crate::{
@@ -33,6 +35,7 @@ use crate::{
 };
 use alloy::primitives::{Address, U256};
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{
         Arc,
@@ -93,6 +96,8 @@ pub struct Work<'a> {
     pub book: &'a Book,
     /// The pending trigger with its sender's earlier transactions in front; empty for a head.
     pub front: &'a [SimTx],
+    /// What they do in the block on this very state, where that is known already: then they are not run again.
+    pub executed: Option<&'a Execution>,
     /// Operators that are free, the first is used first.
     pub senders: &'a [Sender],
     /// What bundles in flight use already.
@@ -191,7 +196,7 @@ impl Engine {
             };
             let diff = work.view.diff(&front.layer)?;
             let stale = work.book.concerned(&diff, front.txs.iter().flat_map(|tx| &tx.logs));
-            (work.view.with_layer(front.layer), Some(stale))
+            (work.view.with_layer(Arc::clone(&front.layer)), Some(stale))
         };
 
         let screened = screen(&view, stale.as_ref(), &mut outcome)?;
@@ -223,8 +228,9 @@ impl Engine {
     }
 
     /// Runs the transactions in front. One that is invalid or fails makes the trigger useless, not the engine.
-    fn execute_front(&self, work: &Work<'_>) -> Result<Result<Execution, Skip>, EngineError> {
-        match work.view.execute(work.block, work.front) {
+    fn execute_front<'a>(&self, work: &Work<'a>) -> Result<Result<Cow<'a, Execution>, Skip>, EngineError> {
+        let execution = work.executed.map_or_else(|| work.view.execute(work.block, work.front).map(Cow::Owned), |executed| Ok(Cow::Borrowed(executed)));
+        match execution {
             Ok(execution) => {
                 // A trigger that fails still pays its fee and may be mined, but it moves nothing that we wait for.
                 let failed = execution.txs.last().is_some_and(|tx| tx.status != TxStatus::Success);

@@ -1,13 +1,14 @@
 //! How much: quotes order the discrete choices and find the best size of each, full simulations decide.
 //!
-//! Gain against size is concave piecewise: both ends and the protocol's breakpoints are quoted, then the piece
-//! around the best of them is searched by golden section. Where a simulation disagrees with its quote (a pool that one
-//! plan uses twice), the same search goes on by simulation. At most [`super::Settings::max_simulations`] of them in all.
+//! Gain against size is concave piecewise: both ends and the protocol's breakpoints are quoted, then the pieces between them are
+//! [searched](super::search). Where a simulation disagrees with its quote (a pool that one plan uses twice), the same search goes on by
+//! simulation. At most [`super::Settings::max_simulations`] of them in all.
 
 use super::{
     Engine, EngineError, Outcome, Screened, Sender, Simulated, SimulationError, Work,
     compose::{self, Conversion, FundingChoice, Quoted},
     screen::stop_if,
+    search::Search,
     simulate::{FINAL_RUNS, Record},
 };
 use crate::{
@@ -24,7 +25,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// Quotes that the search for one size in one conversion may take.
+/// Quotes that the search for one size in one conversion may take beside those of the ends and the breakpoints.
 const SEARCH_QUOTES: usize = 24;
 
 /// Simulations that packing needs after sizing: one behind the others, some to size it again there, one more where somebody in front of it
@@ -151,7 +152,7 @@ impl Sizing<'_> {
 
     /// The best quotes of a conversion: the best of the range, and the special sizes, each if it gains.
     fn best_quote(&self, conversion: Conversion) -> Result<Vec<Quoted>, SimulationError> {
-        let (unit, mut points, also) = points(&self.screened.opportunity.sizes);
+        let (unit, points, also) = points(&self.screened.opportunity.sizes);
         let mut found: Vec<Quoted> = Vec::new();
         let mut refused: Option<Skip> = None;
         let mut ask = |size: Size| -> Result<Option<Quoted>, SimulationError> {
@@ -168,30 +169,8 @@ impl Sizing<'_> {
         for size in also {
             found.extend(ask(size)?);
         }
-        points.sort_unstable();
-        points.dedup();
-        let mut best: Option<(usize, Quoted)> = None;
-        for (place, amount) in points.iter().enumerate() {
-            if let Some(quoted) = ask(Size { unit, amount: *amount })?
-                && best.as_ref().is_none_or(|(_, known)| quoted.gain > known.gain)
-            {
-                best = Some((place, quoted));
-            }
-        }
-        if points.len() >= 2 {
-            // The pieces on both sides of the best point; the lowest one where no point gains at all.
-            let place = best.as_ref().map_or(0, |(place, _)| *place);
-            let low = points.get(place.saturating_sub(1)).or(points.first()).copied().unwrap_or_default();
-            let high = points.get(place + 1).or(points.last()).copied().unwrap_or_default();
-            let searched = golden_section(low, high, SEARCH_QUOTES, |amount| -> Result<_, SimulationError> {
-                Ok(ask(Size { unit, amount })?.map(|quoted| (quoted.gain, quoted)))
-            })?;
-            if let Some(quoted) = searched
-                && best.as_ref().is_none_or(|(_, known)| quoted.gain > known.gain)
-            {
-                best = Some((place, quoted));
-            }
-        }
+        let search = Search::new(&points, points.len().saturating_add(SEARCH_QUOTES));
+        let best = search.run(|amount| -> Result<_, SimulationError> { Ok(ask(Size { unit, amount })?.map(|quoted| (quoted.gain, quoted))) })?;
         found.extend(best.map(|(_, quoted)| quoted));
         if found.is_empty() {
             return Err(refused.unwrap_or_else(|| Skip::new(SkipReason::BelowMinSize, "the protocol offers no size")).into());
@@ -210,25 +189,20 @@ impl Sizing<'_> {
         let low = points.iter().copied().filter(|point| *point < amount).max().unwrap_or(amount).max(amount / U256::from(2));
         let high = points.iter().copied().filter(|point| *point > amount).min().unwrap_or(amount).min(amount.saturating_mul(U256::from(2)));
         let left = budget.saturating_sub(self.simulations);
-        let mut best = found;
-        golden_section(low, high, left, |amount| -> Result<Option<(U256, ())>, SimulationError> {
+        let known = found.2;
+        let better = Search::new(&[low, high], left).knowing(amount, known).run(|amount| -> Result<_, SimulationError> {
             let quoted = match self.quote(Size { unit, amount }, conversion) {
                 Ok(quoted) => quoted,
                 Err(SimulationError::Refused(_)) => return Ok(None),
                 Err(error) => return Err(error),
             };
             match self.simulate(&quoted, funding) {
-                Ok(simulated) => Ok(simulated.profit_wei().map(|profit| {
-                    if profit > best.2 {
-                        best = (quoted, simulated, profit);
-                    }
-                    (profit, ())
-                })),
+                Ok(simulated) => Ok(simulated.profit_wei().map(|profit| (profit, (quoted, simulated, profit)))),
                 Err(SimulationError::Refused(_)) => Ok(None),
                 Err(error) => Err(error),
             }
         })?;
-        Ok(best)
+        Ok(better.map(|(_, better)| better).filter(|better| better.2 > known).unwrap_or(found))
     }
 
     fn quote(&self, size: Size, conversion: Conversion) -> Result<Quoted, SimulationError> {
@@ -287,77 +261,5 @@ fn telling(known: Option<Skip>, new: Skip) -> Skip {
     match known {
         Some(known) if weight(known.reason) >= weight(new.reason) => known,
         _ => new,
-    }
-}
-
-/// Golden section over integers for the largest value; `None` counts as below everything, and as lying to the right of the best.
-///
-/// For a concave function that is zero at zero, a negative value means that the best lies left of it.
-fn golden_section<T, E>(low: U256, high: U256, evaluations: usize, mut ask: impl FnMut(U256) -> Result<Option<(U256, T)>, E>) -> Result<Option<T>, E> {
-    let section = |span: U256| span.saturating_mul(U256::from(618_034_u64)) / U256::from(1_000_000_u64);
-    let (mut low, mut high) = (low, high);
-    if high <= low || evaluations < 2 {
-        return Ok(None);
-    }
-    let mut best: Option<(U256, T)> = None;
-    let mut evaluate = |amount: U256, best: &mut Option<(U256, T)>| -> Result<Option<U256>, E> {
-        let Some((value, found)) = ask(amount)? else { return Ok(None) };
-        if best.as_ref().is_none_or(|(known, _)| value > *known) {
-            *best = Some((value, found));
-        }
-        Ok(Some(value))
-    };
-    let (mut left, mut right) = (high - section(high - low), low + section(high - low));
-    let mut left_value = evaluate(left, &mut best)?;
-    let mut right_value = evaluate(right, &mut best)?;
-    for _ in 2..evaluations {
-        if high - low <= U256::from(2) {
-            break;
-        }
-        // `None` orders below every value.
-        if right_value > left_value {
-            low = left;
-            (left, left_value) = (right, right_value);
-            right = low + section(high - low);
-            right_value = evaluate(right, &mut best)?;
-        } else {
-            high = right;
-            (right, right_value) = (left, left_value);
-            left = high - section(high - low);
-            left_value = evaluate(left, &mut best)?;
-        }
-    }
-    Ok(best.map(|(_, found)| found))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::convert::Infallible;
-
-    fn best_of(high: u64, evaluations: usize, gain: impl Fn(u64) -> Option<u64>) -> u64 {
-        golden_section(U256::ONE, U256::from(high), evaluations, |x| {
-            let x = x.to::<u64>();
-            Ok::<_, Infallible>(gain(x).map(|gain| (U256::from(gain), x)))
-        })
-        .unwrap()
-        .unwrap_or_default()
-    }
-
-    #[test]
-    fn the_top_of_a_hill_is_found_to_a_thousandth_of_the_range() {
-        let hill = |x: u64| 1_000_000_u64.checked_sub(x.abs_diff(700_000));
-        assert!(best_of(10_000_000, 24, hill).abs_diff(700_000) < 10_000);
-    }
-
-    #[test]
-    fn a_hill_hidden_in_losses_is_found_at_the_small_end() {
-        let hill = |x: u64| (x < 40_000).then(|| 20_000 - x.abs_diff(20_000));
-        assert!(best_of(10_000_000, 40, hill).abs_diff(20_000) < 1_000);
-    }
-
-    #[test]
-    fn nothing_but_losses_is_no_size() {
-        assert_eq!(best_of(1_000_000, 24, |_| None), 0);
     }
 }

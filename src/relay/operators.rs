@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!            sync(nonce, balance)          lease()
-//! Unsynced ──────────────────────▶ Free ───────────▶ Leased
-//!     ▲                              ▲                  │ release_unsent(): nothing left the house
+//! Unsynced ◀─────────────────────▶ Free ───────────▶ Leased
+//!     ▲        unsync()              ▲                  │ release_unsent(): nothing left the house
 //!     │                              └──────────────────┤
 //!     └─────────────────────────────────────────────────┘ release_decided(), or the lease is dropped
 //! ```
@@ -141,6 +141,18 @@ impl Operators {
                         account.state = OperatorState::Free;
                         Synced { previous_nonce, free: true }
                     }
+                }
+            })
+            .ok_or(UnknownOperator(address))
+    }
+
+    /// Takes in that the account could not be read at the newest head: nothing is signed with a nonce that may be old. While it is leased nothing changes; it
+    /// is read before its next use in any case.
+    pub fn unsync(&self, address: Address) -> Result<(), UnknownOperator> {
+        self.pool
+            .with(address, |account| {
+                if account.state == OperatorState::Free {
+                    account.state = OperatorState::Unsynced;
                 }
             })
             .ok_or(UnknownOperator(address))

@@ -38,7 +38,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) enum Held {
     Nothing,
     Everything,
-    /// Those to requests that name this method.
+    /// Those to requests that name this method, or whatever else stands in them.
     Method(&'static str),
 }
 
@@ -59,6 +59,8 @@ struct Shared {
     refused: Mutex<&'static [&'static str]>,
     late: Mutex<RangeInclusive<Duration>>,
     held: watch::Sender<Held>,
+    /// Answers that were held back so far.
+    caught: watch::Sender<u64>,
     requests: watch::Sender<u64>,
     /// What the next random delay is made from.
     turn: AtomicU64,
@@ -88,6 +90,7 @@ impl HttpWire {
             refused: Mutex::default(),
             late: Mutex::new(Duration::ZERO..=Duration::ZERO),
             held: watch::Sender::new(Held::Nothing),
+            caught: watch::Sender::new(0),
             requests: watch::Sender::new(0),
             turn: AtomicU64::new(0),
         });
@@ -137,6 +140,17 @@ impl HttpWire {
     pub(crate) fn hold(&self, held: Held) {
         self.shared.held.send_replace(held);
     }
+
+    /// Waits until so many answers in all were held back.
+    pub(crate) async fn caught(&self, count: u64) -> eyre::Result<()> {
+        self.shared.caught.subscribe().wait_for(|caught| *caught >= count).await?;
+        Ok(())
+    }
+
+    /// How many were.
+    pub(crate) fn caught_so_far(&self) -> u64 {
+        *self.shared.caught.borrow()
+    }
 }
 
 impl Shared {
@@ -179,6 +193,9 @@ async fn pass(State(wire): State<Arc<Shared>>, request: Bytes) -> Response {
     let delay = wire.delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
+    }
+    if wire.held.borrow().holds(&request) {
+        wire.caught.send_modify(|count| *count = count.saturating_add(1));
     }
     // What ends the waiting is a change; the sender is in our own hands.
     let _held = wire.held.subscribe().wait_for(|held| !held.holds(&request)).await.map(drop);

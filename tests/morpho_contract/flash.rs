@@ -145,6 +145,7 @@ async fn a_plan_on_morphos_flash_loan_gains_what_its_own_callback_gains() {
                     block: &block,
                     book: &book,
                     front: &[],
+                    executed: None,
                     senders: &senders,
                     locked: &BTreeSet::new(),
                     cancel: &Cancel::default(),

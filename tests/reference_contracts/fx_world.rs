@@ -328,7 +328,7 @@ impl World {
     }
 
     /// What the managers book: more than enough everywhere.
-    fn place_books(&mut self, side: &Side, plenty: U256) {
+    pub(crate) fn place_books(&mut self, side: &Side, plenty: U256) {
         let slot = mapped(&side.long, U256::from(152));
         let colls = U256::from(10).pow(U256::from(23));
         self.chain.put(self.manager, slot, (colls << 170) | (colls << 85) | (colls << 1));

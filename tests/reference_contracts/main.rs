@@ -12,5 +12,7 @@ mod evm;
 mod fx;
 mod fx_interface;
 mod fx_locks;
+mod fx_random;
+mod fx_random_model;
 mod fx_storage;
 mod fx_world;

@@ -1,12 +1,13 @@
 //! The scans of budgets of `fx.json`: each row to the wei, and a breakpoint that gains at least as much as the best row.
 
 use crate::{
+    brute::{EVALUATIONS, Situation, venue},
     fx_cases::{Env, Figure, State, same_revert},
-    harness::{Outcome, equal},
+    harness::{Outcome, equal, say},
 };
-use alloy::primitives::{Bytes, U256, aliases::I256};
+use alloy::primitives::{Address, Bytes, U256, aliases::I256};
 use harrier::protocols::fx::{
-    FxRevert,
+    FxMarket, FxRevert, Payment, Prices, Side,
     maths::{
         base_pool::{BaseCall, TokenIn},
         fixed::PRECISION,
@@ -81,7 +82,37 @@ pub(crate) fn scan(case: &ScanCase) -> Outcome {
             }
         }
     }
-    breakpoints(case, best)
+    breakpoints(case, best)?;
+    searched(case)
+}
+
+/// The budgets on offer, searched as the engine does, gain what brute force does, whatever the venue's depth and price and whether paid in fxUSD
+/// or USDC.
+fn searched(case: &ScanCase) -> Outcome {
+    let price = case.env.min_price.0;
+    let side = Side::Long { manager: case.env.long_manager(), base: case.env.base_pool(), is_open: false, lent_to: None };
+    let prices = Prices { anchor: price, min: price, max: case.env.max_price.0, liquidate: price };
+    let none = Address::ZERO;
+    let model = case.before.pool(None)?;
+    let market = FxMarket { pool: none, collateral: none, oracle: none, implementation: none, prices, funding_ratio: U256::ZERO, model, reserve: none, side };
+    let colls = U256::from(10) * PRECISION;
+    let mut worst = 1_000_000;
+    for token_in in [TokenIn::FxUsd, TokenIn::Usdc] {
+        let unit = if token_in == TokenIn::Usdc { U256::from(1_000_000_000_000_u64) } else { U256::ONE };
+        for percent in [300, 1_000, 3_000, 10_000, 1_000_000] {
+            for of_price in [9_900, 9_990, 10_000, 10_080] {
+                let venue = venue(colls, percent, price / unit, of_price);
+                let situation = Situation { market: market.clone(), action: Action::Liquidate, payment: Payment::Base(token_in), venue, notes: None };
+                let comparison = situation.compare(3_000);
+                if comparison.evaluations > EVALUATIONS || comparison.ratio() < 999_000 {
+                    return Err(format!("{token_in:?}, depth {percent} %, price {of_price}: {comparison:?}"));
+                }
+                worst = worst.min(comparison.ratio());
+            }
+        }
+    }
+    say(&format!("the worst search gains {worst} millionths of the best"));
+    Ok(())
 }
 
 /// A breakpoint gains at least what the best row does.

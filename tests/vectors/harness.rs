@@ -69,7 +69,7 @@ fn cases(folder: &Path, file: &str, category: &str) -> Option<Vec<Value>> {
 }
 
 /// Prints past the test runner's capture, so that the count is always seen.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     if let Err(error) = writeln!(std::io::stderr(), "{line}") {
         panic!("the error stream takes no line: {error}");
     }

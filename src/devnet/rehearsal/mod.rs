@@ -172,7 +172,7 @@ impl Troupe {
     /// # Errors
     /// When the searcher ended or hangs.
     pub async fn head(&mut self, number: u64) -> Result<(), RehearsalError> {
-        let is_it = |event: &Event| matches!(event, Event::Head { number: done, .. } if *done >= number);
+        let is_it = |event: &Event| matches!(event, Event::Head { number: done, overtaken: false, .. } if *done >= number);
         if !self.happened.iter().any(is_it) {
             self.until(&format!("head {number}"), is_it).await?;
         }
@@ -187,7 +187,7 @@ impl Troupe {
     /// # Errors
     /// When the searcher ended or hangs.
     pub async fn at(&mut self, head: B256) -> Result<(), RehearsalError> {
-        let is_last = |event: &Event| matches!(event, Event::Head { hash, .. } if *hash == head);
+        let is_last = |event: &Event| matches!(event, Event::Head { hash, overtaken: false, .. } if *hash == head);
         let last = self.happened.iter().rev().find(|event| matches!(event, Event::Head { .. }));
         if !last.is_some_and(is_last) {
             self.until(&format!("head {head}"), is_last).await?;

@@ -182,20 +182,24 @@ impl Protocol for Fx {
 
     fn confirm(
         &self,
-        _view: &View,
-        _block: &TargetBlock,
+        view: &View,
+        block: &TargetBlock,
         market: &MarketReading,
         (id, key): (MarketId, TargetKey),
         _caller: Address,
     ) -> Result<Read<Vec<Opportunity>>, ProtocolError> {
-        let outcome = own(market).and_then(|own| {
+        // Read with the market, but for what its notes are worth.
+        let mut reader = self.reader(view, block);
+        let outcome = own(market).map_err(Stop::from).and_then(|own| {
             if market_of(own.pool) != id {
-                return Err(Skip::new(SkipReason::Trap, format!("{id} was asked with the reading of {}", own.pool)));
+                return Err(Skip::new(SkipReason::Trap, format!("{id} was asked with the reading of {}", own.pool)).into());
             }
-            own.opportunities(&self.setup, key)
+            own.opportunities(&self.setup, key, &mut |notes| match own.side {
+                Side::Long { lent_to: Some(lent_to), .. } => Ok(vec![redemption::redeemable(&mut reader, lent_to, notes)?]),
+                Side::Long { .. } | Side::Short { .. } => Ok(Vec::new()),
+            })
         });
-        // All of it was read with the market.
-        settled(outcome.map_err(Stop::from), ReadSet::default())
+        settled(outcome, reader.reads)
     }
 
     fn terms(

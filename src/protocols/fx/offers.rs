@@ -3,19 +3,18 @@
 use super::{
     FxRevert, FxSetup,
     market::{FxMarket, Payment, Side},
-    maths::{
-        base_pool::TokenIn,
-        fixed::{PRECISION, mul_div_down, mul_div_up},
-        long::{Action, MIN_RAW_DEBTS},
-        sizing::{liquidation_breakpoints, rebalance_breakpoints},
-    },
+    maths::{base_pool::TokenIn, long::Action},
     setup::market_of,
+    sizing::Budgets,
 };
-use crate::plan::{self, Opportunity, Resource, ResourceScope, SizeUnit, Sizes, Skip, SkipReason, Target, TargetKey};
+use crate::{
+    plan::{self, Opportunity, Resource, ResourceScope, SizeUnit, Sizes, Skip, SkipReason, Target, TargetKey},
+    protocols::ask::Stop,
+};
 use alloy::primitives::{Address, Bytes, U256};
 
-/// Ticks whose ends are tried as budgets.
-const MOST_BREAKPOINTS: usize = 24;
+/// The amounts of credit notes, up to the most that may come, beyond which another one is worth something else.
+pub(super) type NoteEnds<'a> = &'a mut dyn FnMut(U256) -> Result<Vec<U256>, Stop>;
 
 /// One way to pay for an action.
 pub(super) struct Offer {
@@ -81,70 +80,17 @@ impl FxMarket {
         }
     }
 
-    /// Sizes of an action paid in one way.
-    pub(super) fn offer(&self, action: Action, payment: Payment) -> Result<Offer, Skip> {
-        let (min, limit) = (self.least(payment)?, self.limit(payment)?);
-        let mut budgets = Vec::new();
-        for raw in self.raw_budgets(action)? {
-            budgets.push(self.in_units(payment, raw)?.min(limit));
+    /// Sizes of an action paid in one way. `note_ends` as for [`FxMarket::budgets`].
+    pub(super) fn offer(&self, action: Action, payment: Payment, note_ends: NoteEnds<'_>) -> Result<Offer, Stop> {
+        let none = || Skip::new(SkipReason::BelowMinSize, "less can be done or paid with than the least that is taken");
+        let mut found = self.budgets(action, payment, &[]).map_err(Skip::from)?.ok_or_else(none)?;
+        if !found.most_notes.is_zero() {
+            let ends = note_ends(found.most_notes)?;
+            found = self.budgets(action, payment, &ends).map_err(Skip::from)?.ok_or_else(none)?;
         }
-        budgets.sort_unstable();
-        budgets.dedup();
-        budgets.retain(|budget| *budget >= min);
-        let Some(most) = budgets.pop() else {
-            return Err(Skip::new(SkipReason::BelowMinSize, format!("at most {limit} can be paid, at least {min} must be")));
-        };
-        let pays = self.act(action, payment, most).map_or(most, |done| done.pays);
-        let sizes = Sizes::Range { unit: SizeUnit::Budget, min, max: most, breakpoints: budgets, also: Vec::new() };
-        Ok(Offer { action, payment, sizes, most: pays })
-    }
-
-    /// Budgets in raw debt where the gain of one more unit changes, and the one that takes all.
-    fn raw_budgets(&self, action: Action) -> Result<Vec<U256>, FxRevert> {
-        let price = self.price_of(action);
-        let found = match action {
-            Action::RebalanceTick(tick) => return Ok(vec![self.model.debts_to_rebalance(&self.model.tick_raw(tick)?, price)?]),
-            Action::Rebalance => rebalance_breakpoints(&self.model, price, MOST_BREAKPOINTS)?,
-            Action::Liquidate => liquidation_breakpoints(&self.model, price, self.reserve_raw()?, MOST_BREAKPOINTS)?,
-        };
-        Ok(found.into_iter().map(|point| point.budget).collect())
-    }
-
-    /// The least that the manager takes, in units of the payment's token.
-    fn least(&self, payment: Payment) -> Result<U256, FxRevert> {
-        let raw = match &self.side {
-            Side::Long { .. } => MIN_RAW_DEBTS,
-            Side::Short { manager, .. } => manager.min_raw_debt.max(U256::ONE),
-        };
-        self.in_units(payment, raw)
-    }
-
-    /// The most that can be paid: with what the base pool has, or with the notes that the long manager holds.
-    fn limit(&self, payment: Payment) -> Result<U256, FxRevert> {
-        match (&self.side, payment) {
-            (Side::Long { manager, base, .. }, Payment::Base(token_in)) => {
-                let alone = base.most_without_stable(token_in, manager.stable_price)?;
-                if !manager.stable_repay_allowed {
-                    return Ok(alone);
-                }
-                let stable = match token_in {
-                    TokenIn::FxUsd => mul_div_down(base.stable, manager.stable_price, PRECISION)?,
-                    TokenIn::Usdc => base.stable,
-                };
-                Ok(alone.saturating_add(stable))
-            }
-            (Side::Short { manager, .. }, _) => Ok(manager.notes_of_manager.unwrap_or(U256::MAX)),
-            (Side::Long { .. }, Payment::Direct | Payment::Short) => Ok(U256::MAX),
-        }
-    }
-
-    /// Raw debt in units of the payment's token, rounded up.
-    fn in_units(&self, payment: Payment, raw: U256) -> Result<U256, FxRevert> {
-        Ok(match (&self.side, payment) {
-            (Side::Long { manager, .. }, Payment::Base(TokenIn::Usdc)) => mul_div_up(raw, PRECISION, manager.stable_price)?,
-            (Side::Short { manager, .. }, _) => mul_div_up(raw, PRECISION, manager.scaling_factor)?,
-            (Side::Long { .. }, _) => raw,
-        })
+        let Budgets { min, max, breakpoints, most_to_pay, .. } = found;
+        let sizes = Sizes::Range { unit: SizeUnit::Budget, min, max, breakpoints, also: Vec::new() };
+        Ok(Offer { action, payment, sizes, most: most_to_pay })
     }
 
     /// The token that is paid, and the one that is received.
@@ -163,22 +109,23 @@ impl FxMarket {
     }
 
     /// All that is open for a target.
-    pub(super) fn opportunities(&self, setup: &FxSetup, key: TargetKey) -> Result<Vec<Opportunity>, Skip> {
+    pub(super) fn opportunities(&self, setup: &FxSetup, key: TargetKey, note_ends: NoteEnds<'_>) -> Result<Vec<Opportunity>, Stop> {
         if self.is_paused() {
-            return Err(FxRevert::EnforcedPause.into());
+            return Err(Skip::from(FxRevert::EnforcedPause).into());
         }
         let mut found = Vec::new();
         let mut refused = None;
         for action in self.actions(key)? {
             for payment in self.payments() {
-                match self.check_open(action).and_then(|()| self.offer(action, payment)) {
+                match self.check_open(action).map_err(Stop::from).and_then(|()| self.offer(action, payment, note_ends)) {
                     Ok(offer) => found.push(self.opportunity(setup, key, &offer)?),
-                    Err(skip) => refused = Some(skip),
+                    Err(Stop::Skip(skip)) => refused = Some(skip),
+                    Err(stop @ Stop::Fork(_)) => return Err(stop),
                 }
             }
         }
         match refused {
-            Some(skip) if found.is_empty() => Err(skip),
+            Some(skip) if found.is_empty() => Err(skip.into()),
             _ => Ok(found),
         }
     }

@@ -35,32 +35,43 @@ const DEBTS_AT: u32 = 32;
 
 /// One call: notes burned, and fxUSD paid for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Redemption {
-    pub(super) notes: U256,
-    pub(super) pays: U256,
+pub struct Redemption {
+    /// Notes burned, token units.
+    pub notes: U256,
+    /// fxUSD paid.
+    pub pays: U256,
 }
 
 /// The settlement of so many notes. Where nothing can be redeemed it has no steps and gives nothing: the notes are kept.
 pub(super) fn settlement(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<Settlement, Stop> {
     let (fx_usd, manager) = (reader.setup.fx_usd, reader.setup.short_manager);
-    let kept = Settlement { steps: Vec::new(), token: fx_usd, amount: U256::ZERO };
+    let calls = planned(reader, lent_to, notes)?;
+    let amount = calls.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.pays));
+    Ok(Settlement { steps: calls.iter().map(|call| step(manager, lent_to, call)).collect(), token: fx_usd, amount })
+}
+
+/// How many of so many notes are redeemed; the others are kept.
+pub(super) fn redeemable(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<U256, Stop> {
+    Ok(planned(reader, lent_to, notes)?.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.notes)))
+}
+
+fn planned(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<Vec<Redemption>, Stop> {
     let raw_debts = |figures: &ShortManager| mul_div_down(notes, figures.scaling_factor, PRECISION).unwrap_or(U256::MAX);
     let (figures, model, price) = match reader.redeemable(lent_to.pool, raw_debts) {
         Ok(redeemable) => redeemable,
         // A pool that pays nothing now may pay later: the notes are kept.
         Err(Stop::Skip(skip)) => {
             tracing::debug!(pool = %lent_to.pool, %skip, "credit notes can't be redeemed");
-            return Ok(kept);
+            return Ok(Vec::new());
         }
         Err(stop @ Stop::Fork(_)) => return Err(stop),
     };
-    let calls = calls(&figures, model, price, notes);
-    let amount = calls.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.pays));
-    Ok(Settlement { steps: calls.iter().map(|call| step(manager, lent_to, call)).collect(), token: fx_usd, amount })
+    Ok(calls(&figures, model, price, notes))
 }
 
 /// The calls that redeem notes to the last one, as many notes as can be.
-pub(super) fn calls(manager: &ShortManager, mut pool: Pool, price: U256, notes: U256) -> Vec<Redemption> {
+#[must_use]
+pub fn calls(manager: &ShortManager, mut pool: Pool, price: U256, notes: U256) -> Vec<Redemption> {
     let (mut left, mut calls) = (notes, Vec::new());
     while calls.len() < MOST_CALLS && !left.is_zero() {
         let Some((call, after)) = whole(manager, &pool, price, left) else { break };

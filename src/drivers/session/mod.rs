@@ -5,65 +5,32 @@
 //!         logs ─▶ discovery ─found─▶ book.found ├─▶ prefetch ─▶ book.refresh(target block) ─▶ engine.run(trigger)
 //! ```
 
+mod asks;
+mod error;
+
+pub use asks::InFront;
+pub use error::SessionError;
+
 use super::{
     assemble::{self, Injected},
-    discovery::{Checkpoints, DiscoverError, Discovery, Progress},
+    discovery::{Checkpoints, Discovery, Progress},
     needs::Needs,
     policy::ConfiguredPolicy,
-    ready::Ground,
     snapshot,
     source::Source,
     writers::{CallKind, writers_among},
 };
 use crate::{
-    book::{Book, MarketRef, Refreshed},
-    chain::{Advice, ChainError, Head, Node},
+    book::{Book, Refreshed},
+    chain::{Head, Node},
     config::Config,
-    engine::{Cancel, Engine, EngineError, Outcome, Sender, Settings, Work},
-    fork::{
-        AccountState, ChainRules, Facet, Fork, ForkError, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, SimTx, Snapshot, StateDiff, TargetBlock, Trail,
-        TxChanges, View,
-    },
-    plan::{Resource, TargetKey, Trigger},
+    engine::{Engine, Settings},
+    fork::{ChainRules, Fork, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, Snapshot, StateDiff, Trail, TxChanges},
     protocols::{Found, Protocol},
-    venues::VenueError,
 };
-use alloy::primitives::{Address, map::HashMap};
+use alloy::primitives::Address;
 use parking_lot::RwLock;
 use std::{collections::BTreeSet, sync::Arc};
-
-/// Why a session could not start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The node.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The fork.
-    #[error(transparent)]
-    Fork(#[from] ForkError),
-    /// Logs and checkpoints.
-    #[error(transparent)]
-    Discover(#[from] DiscoverError),
-    /// A configured venue.
-    #[error("the venues can't be read: {0}")]
-    Venues(#[from] VenueError),
-    /// A thread of ours ended early.
-    #[error("a worker ended early: {0}")]
-    Worker(#[from] tokio::task::JoinError),
-}
-
-impl SessionError {
-    /// Whether the next head is another chance. Otherwise a person must look.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        match self {
-            Self::Chain(error) | Self::Discover(DiscoverError::Chain(error)) => !matches!(error.advice(), Advice::Stop),
-            Self::Fork(ForkError::NoNode) => false,
-            Self::Fork(_) | Self::Venues(VenueError::Fork(_)) => true,
-            Self::Discover(_) | Self::Venues(VenueError::Refused(_)) | Self::Worker(_) => false,
-        }
-    }
-}
 
 /// Where plans are carried out, and by whom.
 #[derive(Clone, Debug)]
@@ -252,32 +219,6 @@ impl Session {
         &self.rules
     }
 
-    /// The block after the head.
-    #[must_use]
-    pub fn target_block(&self) -> TargetBlock {
-        TargetBlock::after(&self.head, &self.rules)
-    }
-
-    /// The head's state with the executor in it. What is read on it is kept warm for a while.
-    #[must_use]
-    pub fn view(&self) -> View {
-        self.view_with(&self.trail)
-    }
-
-    /// The same, with what is read noted elsewhere.
-    fn view_with(&self, trail: &Arc<Trail>) -> View {
-        self.plain_view().with_trail(Arc::clone(trail))
-    }
-
-    fn plain_view(&self) -> View {
-        self.executing.layers().iter().fold(self.fork.view(), |view, layer| view.with_layer(Arc::clone(layer)))
-    }
-
-    /// Where pending transactions are made ready at this head.
-    pub(super) fn ground(&self) -> Ground {
-        Ground { fork: Arc::clone(&self.fork), book: Arc::clone(&self.book), view: self.plain_view(), block: self.target_block() }
-    }
-
     /// Notes that a run that concerned us touched this: it is kept warm for a while.
     pub(super) fn used(&mut self, touched: &ReadSet) {
         self.needs.note(touched);
@@ -377,68 +318,10 @@ impl Session {
         Ok(refreshed)
     }
 
-    /// Accounts at the head; those that the node could not give are left out.
-    pub async fn accounts(&self, addresses: Vec<Address>) -> HashMap<Address, AccountState> {
-        if addresses.is_empty() {
-            return HashMap::default();
-        }
-        let mut wanted = ReadSet::default();
-        addresses.iter().for_each(|address| wanted.insert(Facet::Balance(*address)));
-        if let Err(error) = self.fork.prefetch(&wanted).await {
-            tracing::debug!(%error, "accounts could not be read together");
-        }
-        let view = self.view();
-        let read = move || addresses.into_iter().filter_map(|address| Some((address, view.account(address).ok()?))).collect();
-        tokio::task::spawn_blocking(read).await.unwrap_or_default()
-    }
-
     /// Whether the last move to a head came to its end.
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.behind
-    }
-
-    /// Starts the engine on a trigger; `front` is empty for a head. What the run reads is noted in `trail`; without one it is kept warm.
-    pub fn run(
-        &self,
-        trigger: Trigger,
-        front: Vec<SimTx>,
-        trail: Option<&Arc<Trail>>,
-        senders: Vec<Sender>,
-        locked: BTreeSet<Resource>,
-        cancel: Cancel,
-    ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
-        let view = self.view_with(trail.unwrap_or(&self.trail));
-        let (engine, book, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.target_block());
-        tokio::task::spawn_blocking(move || {
-            let book = book.read();
-            engine.run(&Work { trigger, view: &view, block: &block, book: &book, front: &front, senders: &senders, locked: &locked, cancel: &cancel })
-        })
-    }
-
-    /// Asks the engine about one target at the head.
-    pub fn run_target(
-        &self,
-        trigger: Trigger,
-        target: (MarketRef, TargetKey),
-        senders: Vec<Sender>,
-        locked: BTreeSet<Resource>,
-    ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
-        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
-        tokio::task::spawn_blocking(move || {
-            let (book, cancel) = (book.read(), Cancel::default());
-            let work = Work { trigger, view: &view, block: &block, book: &book, front: &[], senders: &senders, locked: &locked, cancel: &cancel };
-            engine.target(&work, target.0, target.1)
-        })
-    }
-
-    /// The call tree of the last of these transactions in the target block, behind the others.
-    ///
-    /// # Errors
-    /// When the fork can't answer, or a transaction is invalid there.
-    pub async fn trace(&self, txs: Vec<SimTx>) -> Result<String, SessionError> {
-        let (view, block) = (self.view(), self.target_block());
-        Ok(tokio::task::spawn_blocking(move || view.trace(&block, &txs)).await??)
     }
 }
 
