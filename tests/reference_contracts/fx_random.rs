@@ -54,6 +54,12 @@ impl Dice {
         least + self.up_to(most - least)
     }
 
+    /// Up to a small or a large most.
+    fn either(&mut self, small: u64, large: u64) -> U256 {
+        let most = if self.chance(50) { small } else { large };
+        U256::from(self.up_to(most))
+    }
+
     fn chance(&mut self, percent: u64) -> bool {
         self.up_to(99) < percent
     }
@@ -128,7 +134,12 @@ impl Run {
         world.set_balance(world.fx_usd, world.base, much);
         world.set_balance(world.fx_usd, world.shorts, much);
         for pool in [self.side.long, self.side.short] {
-            let mut index = || (U256::ONE << 96) + dice.part(U256::ONE << dice.within(80, 96));
+            let mut index = || {
+                (U256::ONE << 96) + {
+                    let most = U256::ONE << dice.within(80, 96);
+                    dice.part(most)
+                }
+            };
             let word = index() | (index() << 128);
             world.chain.put(pool, U256::from(4), word);
         }
@@ -190,10 +201,10 @@ impl Run {
         let stable = 99_400_000 + dice.up_to(1_200_000);
         world.chain.must(ADMIN, world.stable_feed, &ISetUp::transmitCall(I256::try_from(stable).unwrap()));
         world.set_peg(if dice.chance(50) { ONE + ONE / U256::from(100) } else { ONE });
-        let fx_usd = ONE * U256::from(dice.up_to(if dice.chance(50) { 3_000 } else { 3_000_000 })) + U256::from(dice.up_to(999));
+        let fx_usd = ONE * dice.either(3_000, 3_000_000) + U256::from(dice.up_to(999));
         world.chain.put(world.base, U256::from(50), fx_usd);
         world.set_balance(world.fx_usd, world.base, fx_usd);
-        world.set_balance(world.usdc, world.base, U256::from(dice.up_to(if dice.chance(50) { 2_000_000_000 } else { 3_000_000_000_000 })));
+        world.set_balance(world.usdc, world.base, dice.either(2_000_000_000, 3_000_000_000_000));
         let unit = if self.side.token == world.wbtc.token { U256::from(100_000_000) } else { ONE };
         let reserved = if dice.chance(60) { unit * U256::from(dice.up_to(2_000)) / U256::from(1_000) } else { U256::ZERO };
         world.set_balance(self.side.token, world.reserve, reserved);
@@ -245,7 +256,8 @@ impl Run {
         };
         let total = pool.total_raw().unwrap().debts;
         let around = |dice: &mut Dice, point: U256| {
-            let by = U256::from(dice.up_to([0, 1, 5, 3_000, 1_000_000, 1 << 50][usize::try_from(dice.up_to(5)).unwrap()]));
+            let most = [0, 1, 5, 3_000, 1_000_000, 1 << 50][usize::try_from(dice.up_to(5)).unwrap()];
+            let by = U256::from(dice.up_to(most));
             if dice.chance(50) { point + by } else { point.saturating_sub(by) }
         };
         match self.dice.up_to(9) {
@@ -534,18 +546,19 @@ fn the_tick_of_shares_is_the_contracts_at_every_ratio() {
     let (side, pool) = (world.wst_eth.clone(), world.wst_eth.long);
     // Any ratio may be opened.
     let misc = world.chain.slot(pool, U256::from(2));
-    let range = ((U256::ONE << 60) - U256::ONE) << 158;
-    let cleared = misc & !(((U256::ONE << 120) - U256::ONE) << 98);
-    world.chain.put(pool, U256::from(2), cleared | range);
+    let field = |from: usize, count: usize| -> U256 { ((U256::ONE << count) - U256::ONE) << from };
+    let cleared = misc & !field(98, 120);
+    world.chain.put(pool, U256::from(2), cleared | field(158, 60));
     let placed = world;
-    let most = U256::ONE << 95;
+    let (most, top) = (U256::ONE << 95, U256::ONE << 191);
     let mut shares: Vec<(U256, U256)> = vec![(most, MIN_RATIO >> 1), (most, (MIN_RATIO >> 1) + U256::ONE), (most, (MIN_RATIO >> 1) + U256::from(2))];
     for _ in 0..400 {
         let tick = i16::try_from(dice.up_to(65_532)).map_or_else(|_| 0, |tick| tick) - i16::try_from(dice.up_to(32_766)).unwrap();
         let ratio = ratio_at_tick(tick).unwrap();
         // The debt nearest to the tick's ratio, and those beside it.
-        let colls = if ratio > U256::ONE << 96 { ((most << 96) / ratio).max(U256::ONE) } else { most - dice.part(most >> 4) };
-        let debts = colls * ratio >> 96;
+        let least: U256 = top / ratio;
+        let colls = if ratio > U256::ONE << 96 { least.max(U256::ONE) } else { most - dice.part(most >> 4) };
+        let debts: U256 = (colls * ratio) >> 96;
         for debts in [debts.saturating_sub(U256::ONE), debts, debts + U256::ONE] {
             shares.push((colls, debts.max(U256::ONE)));
         }
