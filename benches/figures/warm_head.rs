@@ -178,7 +178,7 @@ async fn run(session: &Session, config: &Config) -> eyre::Result<Outcome> {
     let operators = assemble::injected(config, session.protocols()).operators;
     let senders = operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect();
     let trigger = Trigger::Head { hash: session.head().hash, number: session.head().number };
-    Ok(session.run(trigger, Vec::new(), None, senders, BTreeSet::new(), Cancel::default()).await??)
+    Ok(session.run(trigger, Default::default(), None, senders, BTreeSet::new(), Cancel::default()).await??)
 }
 
 fn candidate(session: &Session, outcome: &Outcome) -> eyre::Result<()> {

@@ -101,21 +101,27 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             })
             .collect();
         rows.sort_by_key(|(ratio, _)| std::cmp::Reverse(*ratio));
-        rows.extend(listings.get(&market).into_iter().flatten().map(|listed| {
-            let row = Row {
+        let mut shown: Vec<Row> = rows.into_iter().take(args.top).map(|(_, row)| row).collect();
+        let mut listed: BTreeMap<&str, Vec<&Listed>> = BTreeMap::new();
+        for line in listings.get(&market).into_iter().flatten() {
+            listed.entry(line.kind).or_default().push(line);
+        }
+        // The kinds that stand nearest to a decision first: ticks before positions.
+        for (kind, mut lines) in listed.into_iter().rev() {
+            lines.sort_by_key(|line| std::cmp::Reverse(line.boundary_percent));
+            shown.extend(lines.into_iter().take(args.top).map(|line| Row {
                 protocol: protocol.clone(),
                 market: market.market.to_string(),
-                target: listed.name.clone(),
+                target: format!("{kind} {}", line.name),
                 debt_token: reading.debt_token.to_string(),
                 collateral_token: reading.collateral_token.to_string(),
-                debt: listed.debt.to_string(),
-                collateral: listed.collateral.to_string(),
-                boundary_percent: listed.boundary_percent,
+                debt: line.debt.to_string(),
+                collateral: line.collateral.to_string(),
+                boundary_percent: line.boundary_percent,
                 place: "listed",
-            };
-            (U256::ZERO, row)
-        }));
-        for (_, row) in rows.iter().take(args.top) {
+            }));
+        }
+        for row in &shown {
             if args.json {
                 print::json(row);
             } else {

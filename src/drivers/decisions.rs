@@ -74,7 +74,7 @@ impl<'a, B> Court<'a, B> {
 #[derive(Debug)]
 enum Sought {
     /// It, with its receipts.
-    Found(IncludedBlock),
+    Found(Box<IncludedBlock>),
     /// The node was asked, and answered that it has none.
     Absent,
     /// Nobody could be asked, or the answer did not come: nothing follows from that, however often it happens.
@@ -216,7 +216,7 @@ impl Decisions {
             None if number.saturating_add(DEEPEST) <= court.head.number => court.blocks.block(number).await?,
             None => return Ok(Sought::Unknown),
         };
-        Ok(answer.map_or(Sought::Absent, Sought::Found))
+        Ok(answer.map_or(Sought::Absent, |block| Sought::Found(Box::new(block))))
     }
 
     /// Writes down how a bundle ended. It is given back where that can't be written: its end is still open then, and its operator still its own.

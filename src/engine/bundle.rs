@@ -336,6 +336,9 @@ fn merged(
         outcome.simulations += 1 + FINAL_RUNS;
         let first = engine.simulate(work, &view, sender, &plan, Engine::gas_cap(work), Record::No);
         let last = first.and_then(|first| engine.simulate_final(work, &view, sender, &first)).and_then(|tx| {
+            if let Some(one) = places.first().and_then(|place| standing.get(*place)) {
+                check_one(engine, work, &one.sized.screened, tx.profit_wei().unwrap_or_default())?;
+            }
             room.take(&tx)?;
             Ok(tx)
         });

@@ -169,7 +169,7 @@ impl Piece {
             }
         };
         let (at, gain) = found?;
-        let is_new = at >= 0 && at <= WHOLE && self.points.iter().all(|(known, _)| known.abs_diff(at) >= NEAR.unsigned_abs());
+        let is_new = (0..=WHOLE).contains(&at) && self.points.iter().all(|(known, _)| known.abs_diff(at) >= NEAR.unsigned_abs());
         is_new.then(|| Promise { at: self.at(at), gain })
     }
 

@@ -141,11 +141,13 @@ pub struct TargetReading {
 /// One line of what a market holds, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// What it is, in the protocol's words.
+    /// What kind of thing it is, in the protocol's words: each kind is shown by itself.
+    pub kind: &'static str,
+    /// Which one.
     pub name: String,
-    /// Debt, in the protocol's unit of debt.
+    /// Debt, in units of the market's debt token.
     pub debt: U256,
-    /// Collateral, in the protocol's unit of collateral.
+    /// Collateral, in units of the market's collateral token.
     pub collateral: U256,
     /// Share of the way to the boundary in percent, rounded down; at 100 it is at the boundary. None where it has no place of its own.
     pub boundary_percent: Option<u64>,

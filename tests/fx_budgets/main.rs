@@ -142,8 +142,8 @@ fn long(dice: &mut Dice, kind: usize, price: U256, scaling_factor: U256) -> Situ
     let payment = [Payment::Base(TokenIn::FxUsd), Payment::Base(TokenIn::Usdc), Payment::Direct][usize::try_from(dice.up_to(2)).unwrap()];
     let unit = if payment == Payment::Base(TokenIn::Usdc) { U256::from(10).pow(U256::from(12)) } else { U256::ONE };
     let notes = has_notes.then(|| notes(dice, price, colls * scaling_factor / PRECISION, scaling_factor, unit));
-    let lent_to = Counterparty { pool: Address::ZERO, note: Address::ZERO };
-    let side = Side::Long { manager, base, is_open: true, lent_to: Some(lent_to) };
+    let lent_to = Counterparty { pool: Address::ZERO, note: Address::ZERO, redemption: None };
+    let side = Side::Long { manager, base, is_open: true, lent_to: Some(Box::new(lent_to)) };
     let token_price = price * scaling_factor / PRECISION / unit;
     let venue = venue(colls, dice.within(3, 3_000), token_price, dice.within(9_850, 10_150));
     Situation { market: market(model, price, side), action, payment, venue, notes }

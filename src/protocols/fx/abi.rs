@@ -12,6 +12,7 @@ alloy::sol! {
 
     interface Strategy {
         function principal() external view returns (uint256);
+        function totalSupply() external view returns (uint256);
     }
 
     interface Oracle {
@@ -39,12 +40,20 @@ alloy::sol! {
         function getLiquidateRatios() external view returns (uint256 debtRatio, uint256 bonusRatio);
         function getMaxRedeemRatioPerTick() external view returns (uint256);
         function getNextPositionId() external view returns (uint32);
+        function tickBitmap(int8 word) external view returns (uint256);
+        function tickData(int256 tick) external view returns (uint48 node);
+        function tickTreeData(uint256 node) external view returns (bytes32 metadata, bytes32 value);
         function collateralToken() external view returns (address);
         function priceOracle() external view returns (address);
         function counterparty() external view returns (address);
     }
 
+    interface LongPool {
+        function borrowRateSnapshot() external view returns (uint128 borrowIndex, uint80 lastInterestRate, uint48 timestamp);
+    }
+
     interface ShortPool {
+        function lastFundingTimestamp() external view returns (uint256);
         function debtToken() external view returns (address);
         function creditNote() external view returns (address);
         function isKilled() external view returns (bool);
@@ -57,6 +66,7 @@ alloy::sol! {
         function getLiquidationExpenseRatio() external view returns (uint256);
         function getRedeemFeeRatio() external view returns (uint256);
         function getTokenScalingFactor(address token) external view returns (uint256);
+        function getMinRawDebt(address pool) external view returns (uint256);
         function fxBASE() external view returns (address);
         function permissionedLiquidationThreshold() external view returns (uint256);
         function paused() external view returns (bool);

@@ -56,19 +56,16 @@ impl Fx {
         Ok((own, action_of(opportunity)?, payment))
     }
 
-    fn terms_of(&self, reader: &mut Reader<'_>, market: &MarketReading, opportunity: &Opportunity, size: Size) -> Result<Terms, Stop> {
+    fn terms_of(&self, market: &MarketReading, opportunity: &Opportunity, size: Size) -> Result<Terms, Skip> {
         let (own, action, payment) = self.asked(market, opportunity, size)?;
         let done = own.act(action, payment, size.amount)?;
         if done.taken.raw_debts.is_zero() || done.pays.is_zero() {
-            return Err(Skip::new(SkipReason::Healthy, "it would succeed and do nothing").into());
+            return Err(Skip::new(SkipReason::Healthy, "it would succeed and do nothing"));
         }
         let mut receives = vec![Yield { token: own.collateral, amount: done.tokens, settlement: None }];
         if !done.notes.is_zero() {
-            let Side::Long { lent_to: Some(lent_to), .. } = own.side else {
-                return Err(Skip::new(SkipReason::Trap, "paid in the notes of nobody").into());
-            };
-            let settlement = redemption::settlement(reader, lent_to, done.notes)?;
-            receives.push(Yield { token: lent_to.note, amount: done.notes, settlement: Some(settlement) });
+            let Side::Long { lent_to: Some(lent_to), .. } = &own.side else { return Err(Skip::new(SkipReason::Trap, "paid in the notes of nobody")) };
+            receives.push(Yield { token: lent_to.note, amount: done.notes, settlement: Some(redemption::settlement(&self.setup, lent_to, done.notes)) });
         }
         Ok(Terms { pays: done.pays, receives })
     }
@@ -112,9 +109,11 @@ impl Protocol for Fx {
                 vec![
                     log(long, vec![Some(abi::LongActions::RebalanceTick::SIGNATURE_HASH), pool, tick]),
                     log(short, vec![Some(abi::ShortActions::RebalanceTick::SIGNATURE_HASH), pool, tick]),
-                    // A rebalance of the whole pool takes its ticks, too.
+                    // A rebalance of the whole pool takes its ticks, too, and so does a liquidation after a fall.
                     log(long, vec![Some(abi::LongActions::Rebalance::SIGNATURE_HASH), pool]),
                     log(short, vec![Some(abi::ShortActions::Rebalance::SIGNATURE_HASH), pool]),
+                    log(long, vec![Some(abi::LongActions::Liquidate::SIGNATURE_HASH), pool]),
+                    log(short, vec![Some(abi::ShortActions::Liquidate::SIGNATURE_HASH), pool]),
                 ]
             }
             TargetKey::Pool => {
@@ -142,7 +141,7 @@ impl Protocol for Fx {
         let mut reader = self.reader(view, block);
         let reading = reader.market(pool_of(market)).and_then(|own| {
             let (debt_token, notes) = match &own.side {
-                Side::Long { lent_to, .. } => (self.setup.fx_usd, lent_to.map(|lent| lent.note)),
+                Side::Long { lent_to, .. } => (self.setup.fx_usd, lent_to.as_ref().map(|lent| lent.note)),
                 Side::Short { debt_token, .. } => (*debt_token, None),
             };
             // What notes are redeemed for, and what the base pool takes beside fxUSD: ways lead through them.
@@ -182,35 +181,31 @@ impl Protocol for Fx {
 
     fn confirm(
         &self,
-        view: &View,
-        block: &TargetBlock,
+        _view: &View,
+        _block: &TargetBlock,
         market: &MarketReading,
         (id, key): (MarketId, TargetKey),
         _caller: Address,
     ) -> Result<Read<Vec<Opportunity>>, ProtocolError> {
-        // Read with the market, but for what its notes are worth.
-        let mut reader = self.reader(view, block);
-        let outcome = own(market).map_err(Stop::from).and_then(|own| {
+        let outcome = own(market).and_then(|own| {
             if market_of(own.pool) != id {
-                return Err(Skip::new(SkipReason::Trap, format!("{id} was asked with the reading of {}", own.pool)).into());
+                return Err(Skip::new(SkipReason::Trap, format!("{id} was asked with the reading of {}", own.pool)));
             }
-            own.opportunities(&self.setup, key, &mut |notes| match own.side {
-                Side::Long { lent_to: Some(lent_to), .. } => Ok(vec![redemption::redeemable(&mut reader, lent_to, notes)?]),
-                Side::Long { .. } | Side::Short { .. } => Ok(Vec::new()),
-            })
+            own.opportunities(&self.setup, key)
         });
-        settled(outcome, reader.reads)
+        // All of it was read with the market.
+        Ok(Read { value: outcome, reads: ReadSet::default() })
     }
 
     fn terms(
         &self,
-        view: &View,
-        block: &TargetBlock,
+        _view: &View,
+        _block: &TargetBlock,
         market: &MarketReading,
         opportunity: &Opportunity,
         size: Size,
     ) -> Result<Result<Terms, Skip>, ProtocolError> {
-        told(self.terms_of(&mut self.reader(view, block), market, opportunity, size))
+        Ok(self.terms_of(market, opportunity, size))
     }
 
     fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, way: Way, convert: Vec<Step>) -> Result<Vec<Step>, Skip> {

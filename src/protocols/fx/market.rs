@@ -11,7 +11,7 @@ use super::{
         short::ShortManager,
     },
 };
-use crate::plan::TargetKey;
+use crate::plan::{Skip, TargetKey};
 use alloy::primitives::{Address, U256};
 
 /// Ticks that are offered one by one; a rebalance of the whole pool takes what lies below them too.
@@ -30,13 +30,26 @@ pub struct Prices {
     pub liquidate: U256,
 }
 
-/// A pool on the other side, and its notes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A short pool as far as redemptions of its notes depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redeemable {
+    /// Its manager.
+    pub manager: ShortManager,
+    /// What can be redeemed of it: its ticks from the top down.
+    pub model: Pool,
+    /// The price of redemptions, 1e18.
+    pub price: U256,
+}
+
+/// The pool on the other side, and its notes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterparty {
     /// The short pool.
     pub pool: Address,
     /// Its credit note.
     pub note: Address,
+    /// What notes are redeemed from, or why they can't be now. Nothing where the manager has all tokens that an action could ask for.
+    pub redemption: Option<Result<Redeemable, Skip>>,
 }
 
 /// What is special to the side that a pool is on.
@@ -51,7 +64,7 @@ pub enum Side {
         /// Whether anybody may call the manager itself.
         is_open: bool,
         /// The short pool that collateral may be lent to.
-        lent_to: Option<Counterparty>,
+        lent_to: Option<Box<Counterparty>>,
     },
     /// fxUSD against borrowed collateral tokens.
     Short {

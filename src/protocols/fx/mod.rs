@@ -24,7 +24,7 @@ mod ticks;
 
 pub use adapter::Fx;
 pub use discovery::FxDiscoverer;
-pub use market::{Counterparty, Done, FxMarket, Payment, Prices, Side};
+pub use market::{Counterparty, Done, FxMarket, Payment, Prices, Redeemable, Side};
 pub use redemption::{Redemption, calls as redemption_calls};
 pub use revert::FxRevert;
 pub use setup::FxSetup;

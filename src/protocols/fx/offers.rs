@@ -4,17 +4,12 @@ use super::{
     FxRevert, FxSetup,
     market::{FxMarket, Payment, Side},
     maths::{base_pool::TokenIn, long::Action},
+    redemption,
     setup::market_of,
     sizing::Budgets,
 };
-use crate::{
-    plan::{self, Opportunity, Resource, ResourceScope, SizeUnit, Sizes, Skip, SkipReason, Target, TargetKey},
-    protocols::ask::Stop,
-};
+use crate::plan::{self, Opportunity, Resource, ResourceScope, SizeUnit, Sizes, Skip, SkipReason, Target, TargetKey};
 use alloy::primitives::{Address, Bytes, U256};
-
-/// The amounts of credit notes, up to the most that may come, beyond which another one is worth something else.
-pub(super) type NoteEnds<'a> = &'a mut dyn FnMut(U256) -> Result<Vec<U256>, Stop>;
 
 /// One way to pay for an action.
 pub(super) struct Offer {
@@ -31,7 +26,7 @@ impl FxMarket {
             TargetKey::Tick { tick, node } => {
                 let number = i16::try_from(tick).map_err(|_| Skip::new(SkipReason::Closed, format!("there is no tick {tick}")))?;
                 match self.model.tree.current_id(number) {
-                    _ if !self.model.bitmap.has(number) => Err(Skip::new(SkipReason::Healthy, self.far(number)?)),
+                    0 => Err(Skip::new(SkipReason::Healthy, self.far(number)?)),
                     current if current != node => Err(Skip::new(SkipReason::Closed, format!("tick {tick} is filled by node {current} now"))),
                     _ => self.check_tick(number).map(|()| vec![Action::RebalanceTick(number)]),
                 }
@@ -80,17 +75,28 @@ impl FxMarket {
         }
     }
 
-    /// Sizes of an action paid in one way. `note_ends` as for [`FxMarket::budgets`].
-    pub(super) fn offer(&self, action: Action, payment: Payment, note_ends: NoteEnds<'_>) -> Result<Offer, Stop> {
-        let none = || Skip::new(SkipReason::BelowMinSize, "less can be done or paid with than the least that is taken");
-        let mut found = self.budgets(action, payment, &[]).map_err(Skip::from)?.ok_or_else(none)?;
-        if !found.most_notes.is_zero() {
-            let ends = note_ends(found.most_notes)?;
-            found = self.budgets(action, payment, &ends).map_err(Skip::from)?.ok_or_else(none)?;
+    /// Sizes of an action paid in one way.
+    pub(super) fn offer(&self, action: Action, payment: Payment) -> Result<Offer, Skip> {
+        let mut found = self.budgets(action, payment, &[])?.ok_or_else(|| self.too_little(payment))?;
+        if let Side::Long { lent_to: Some(lent_to), .. } = &self.side
+            && !found.most_notes.is_zero()
+        {
+            let ends = [redemption::redeemable(lent_to, found.most_notes)];
+            found = self.budgets(action, payment, &ends)?.ok_or_else(|| self.too_little(payment))?;
         }
         let Budgets { min, max, breakpoints, most_to_pay, .. } = found;
         let sizes = Sizes::Range { unit: SizeUnit::Budget, min, max, breakpoints, also: Vec::new() };
         Ok(Offer { action, payment, sizes, most: most_to_pay })
+    }
+
+    /// Why no budget is open: what pays is short, or there is less to do than the least that is taken.
+    fn too_little(&self, payment: Payment) -> Skip {
+        match (self.least(payment), self.limit(payment)) {
+            (Ok(least), Ok(limit)) if limit < least => {
+                Skip::new(SkipReason::LimitReached, format!("at most {limit} can be paid: what the base pool has, or the notes that the long manager holds"))
+            }
+            _ => Skip::new(SkipReason::BelowMinSize, "less can be done than the least that is taken"),
+        }
     }
 
     /// The token that is paid, and the one that is received.
@@ -109,39 +115,25 @@ impl FxMarket {
     }
 
     /// All that is open for a target.
-    pub(super) fn opportunities(&self, setup: &FxSetup, key: TargetKey, note_ends: NoteEnds<'_>) -> Result<Vec<Opportunity>, Stop> {
-        if self.is_paused() {
-            return Err(Skip::from(FxRevert::EnforcedPause).into());
-        }
+    pub(super) fn opportunities(&self, setup: &FxSetup, key: TargetKey) -> Result<Vec<Opportunity>, Skip> {
         let mut found = Vec::new();
         let mut refused = None;
         for action in self.actions(key)? {
             for payment in self.payments() {
-                match self.check_open(action).map_err(Stop::from).and_then(|()| self.offer(action, payment, note_ends)) {
+                match self.check_open(action).and_then(|()| self.offer(action, payment)) {
                     Ok(offer) => found.push(self.opportunity(setup, key, &offer)?),
-                    Err(Stop::Skip(skip)) => refused = Some(skip),
-                    Err(stop @ Stop::Fork(_)) => return Err(stop),
+                    Err(skip) => refused = Some(skip),
                 }
             }
         }
         match refused {
-            Some(skip) if found.is_empty() => Err(skip.into()),
+            Some(skip) if found.is_empty() => Err(skip),
             _ => Ok(found),
         }
     }
 
-    pub(super) const fn is_paused(&self) -> bool {
-        match &self.side {
-            Side::Long { manager, .. } => manager.paused,
-            Side::Short { manager, .. } => manager.paused,
-        }
-    }
-
     fn check_open(&self, action: Action) -> Result<(), Skip> {
-        let Side::Short { manager, .. } = &self.side else { return Ok(()) };
-        if manager.killed {
-            return Err(FxRevert::PoolKilled.into());
-        }
+        let Side::Short { .. } = &self.side else { return Ok(()) };
         if action == Action::Liquidate && self.model.is_under_water(self.prices.liquidate)? {
             return Err(FxRevert::UnderCollateral.into());
         }

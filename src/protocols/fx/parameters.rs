@@ -17,7 +17,6 @@ pub(super) fn parameters(market: &FxMarket) -> Vec<(&'static str, String)> {
         ("oracle", market.oracle.to_string()),
         ("reserve_pool", market.reserve.to_string()),
         ("implementation", market.implementation.to_string()),
-        ("paused", market.is_paused().to_string()),
     ];
     let top = model.tick_raw(model.top_tick()).ok().and_then(|raw| market.debt_ratio(&raw));
     all.extend(top.map(|ratio| ("top_ratio", ratio.to_string())));
@@ -31,7 +30,16 @@ pub(super) fn parameters(market: &FxMarket) -> Vec<(&'static str, String)> {
             all.push(("manager_tokens", manager.token_balance.to_string()));
             all.push(("reserve_balance", manager.reserve_balance.to_string()));
             all.push(("expense_ratio", manager.expense_ratio.to_string()));
-            all.extend(lent_to.map(|lent| ("counterparty", lent.pool.to_string())));
+            if let Some(lent) = lent_to {
+                all.push(("counterparty", lent.pool.to_string()));
+                let notes = match &lent.redemption {
+                    None => "not needed: the manager has the tokens".to_owned(),
+                    Some(Ok(from)) => format!("redeemed at {}", from.price),
+                    Some(Err(skip)) => format!("kept, {skip}"),
+                };
+                all.push(("notes", notes));
+            }
+            all.push(("scaling_factor", manager.scaling_factor.to_string()));
         }
         Side::Short { manager, note, .. } => {
             all.push(("side", "short".to_owned()));
@@ -41,7 +49,7 @@ pub(super) fn parameters(market: &FxMarket) -> Vec<(&'static str, String)> {
             all.push(("reserve_balance", manager.reserve_balance.to_string()));
             all.push(("expense_ratio", manager.expense_ratio.to_string()));
             all.push(("redeem_fee", manager.redeem_fee_ratio.to_string()));
-            all.push(("killed", manager.killed.to_string()));
+            all.push(("scaling_factor", manager.scaling_factor.to_string()));
         }
     }
     all

@@ -8,18 +8,17 @@
 //! redeemed to the last note, and names what it must pay. Several calls may stand in one transaction.
 
 use super::{
-    FxRevert, abi,
+    FxRevert, FxSetup, abi,
     market::Counterparty,
     maths::{
         fixed::{PRECISION, mul_div_down},
         pool::Pool,
-        short::ShortManager,
+        short::{NoteRedemption, ShortManager},
     },
-    reading::Reader,
 };
 use crate::{
-    plan::{Amount, Approval, Patch, Skip, Step},
-    protocols::{Settlement, ask::Stop},
+    plan::{Amount, Approval, Patch, Step},
+    protocols::Settlement,
 };
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -28,8 +27,8 @@ use alloy::{
 
 /// Redemptions of one settlement.
 const MOST_CALLS: usize = 4;
-/// Ticks that one redemption may visit: each costs about a hundred thousand gas.
-const MOST_VISITS: usize = 64;
+/// Ticks that all of them may visit: each costs about a hundred thousand gas, and a transaction has sixteen million.
+const MOST_VISITS: usize = 80;
 /// Byte offset of `debts` behind the selector of `redeemByCreditNote`.
 const DEBTS_AT: u32 = 32;
 
@@ -43,70 +42,66 @@ pub struct Redemption {
 }
 
 /// The settlement of so many notes. Where nothing can be redeemed it has no steps and gives nothing: the notes are kept.
-pub(super) fn settlement(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<Settlement, Stop> {
-    let (fx_usd, manager) = (reader.setup.fx_usd, reader.setup.short_manager);
-    let calls = planned(reader, lent_to, notes)?;
+pub(super) fn settlement(setup: &FxSetup, lent_to: &Counterparty, notes: U256) -> Settlement {
+    let calls = planned(lent_to, notes);
     let amount = calls.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.pays));
-    Ok(Settlement { steps: calls.iter().map(|call| step(manager, lent_to, call)).collect(), token: fx_usd, amount })
+    Settlement { steps: calls.iter().map(|call| step(setup.short_manager, lent_to, call)).collect(), token: setup.fx_usd, amount }
 }
 
 /// How many of so many notes are redeemed; the others are kept.
-pub(super) fn redeemable(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<U256, Stop> {
-    Ok(planned(reader, lent_to, notes)?.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.notes)))
+pub(super) fn redeemable(lent_to: &Counterparty, notes: U256) -> U256 {
+    planned(lent_to, notes).iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.notes))
 }
 
-fn planned(reader: &mut Reader<'_>, lent_to: Counterparty, notes: U256) -> Result<Vec<Redemption>, Stop> {
-    let raw_debts = |figures: &ShortManager| mul_div_down(notes, figures.scaling_factor, PRECISION).unwrap_or(U256::MAX);
-    let (figures, model, price) = match reader.redeemable(lent_to.pool, raw_debts) {
-        Ok(redeemable) => redeemable,
-        // A pool that pays nothing now may pay later: the notes are kept.
-        Err(Stop::Skip(skip)) => {
-            tracing::debug!(pool = %lent_to.pool, %skip, "credit notes can't be redeemed");
-            return Ok(Vec::new());
-        }
-        Err(stop @ Stop::Fork(_)) => return Err(stop),
-    };
-    Ok(calls(&figures, model, price, notes))
+/// A pool that pays nothing now may pay later: then there is nothing to call, and the notes are kept.
+fn planned(lent_to: &Counterparty, notes: U256) -> Vec<Redemption> {
+    match &lent_to.redemption {
+        Some(Ok(from)) => calls(&from.manager, from.model.clone(), from.price, notes),
+        Some(Err(_)) | None => Vec::new(),
+    }
 }
 
 /// The calls that redeem notes to the last one, as many notes as can be.
 #[must_use]
 pub fn calls(manager: &ShortManager, mut pool: Pool, price: U256, notes: U256) -> Vec<Redemption> {
-    let (mut left, mut calls) = (notes, Vec::new());
+    let (mut left, mut visits, mut calls) = (notes, MOST_VISITS, Vec::new());
     while calls.len() < MOST_CALLS && !left.is_zero() {
-        let Some((call, after)) = whole(manager, &pool, price, left) else { break };
+        let Some((call, after, visited)) = whole(manager, &pool, price, left, visits) else { break };
         left = left.saturating_sub(call.notes);
+        visits = visits.saturating_sub(visited);
         pool = after;
         calls.push(call);
     }
     calls
 }
 
-/// The most of `notes` that one call redeems in full, and the pool after it.
-fn whole(manager: &ShortManager, pool: &Pool, price: U256, notes: U256) -> Option<(Redemption, Pool)> {
-    let mut asked = notes;
+/// The most of `notes` that one call redeems in full with so many visits, the pool after it, and the visits that it made.
+fn whole(manager: &ShortManager, pool: &Pool, price: U256, notes: U256, most_visits: usize) -> Option<(Redemption, Pool, usize)> {
+    // More than the pool's debt is refused as a whole.
+    let all = mul_div_down(pool.total_raw().ok()?.debts, PRECISION, manager.scaling_factor).ok()?;
+    let mut asked = notes.min(all);
     // What is left over shrinks the next try; rounding may leave a unit once or twice more.
     for _ in 0..4 {
         let (done, after) = redeem(manager, pool, price, asked).ok()?;
-        if done.redeemed.raw_left.is_zero() && done.redeemed.visits.len() <= MOST_VISITS {
-            return (!done.colls.is_zero()).then_some((Redemption { notes: asked, pays: done.colls }, after));
+        let visited = done.redeemed.visits.len();
+        if done.redeemed.raw_left.is_zero() && visited <= most_visits {
+            return (!done.colls.is_zero()).then_some((Redemption { notes: asked, pays: done.colls }, after, visited));
         }
-        let visits = done.redeemed.visits.iter().take(MOST_VISITS);
-        let redeemed = visits.fold(U256::ZERO, |sum, visit| sum.saturating_add(visit.raw_debts));
+        let redeemed = done.redeemed.visits.iter().take(most_visits).fold(U256::ZERO, |sum, visit| sum.saturating_add(visit.raw_debts));
         let fits = mul_div_down(redeemed, PRECISION, manager.scaling_factor).ok()?;
         asked = fits.min(asked.checked_sub(U256::ONE)?);
     }
     None
 }
 
-fn redeem(manager: &ShortManager, pool: &Pool, price: U256, notes: U256) -> Result<(super::maths::short::NoteRedemption, Pool), FxRevert> {
+fn redeem(manager: &ShortManager, pool: &Pool, price: U256, notes: U256) -> Result<(NoteRedemption, Pool), FxRevert> {
     let mut after = pool.clone();
     let done = manager.redeem(&mut after, price, notes, U256::ZERO, None)?;
     Ok((done, after))
 }
 
 /// The notes are those that were gained, at most those that were planned; fewer pay less than is promised here, and the plan fails.
-fn step(manager: Address, lent_to: Counterparty, call: &Redemption) -> Step {
+fn step(manager: Address, lent_to: &Counterparty, call: &Redemption) -> Step {
     let data: Bytes = abi::ShortActions::redeemByCreditNoteCall { pool: lent_to.pool, debts: call.notes, minColls: call.pays }.abi_encode().into();
     Step::Call {
         target: manager,
@@ -115,12 +110,5 @@ fn step(manager: Address, lent_to: Counterparty, call: &Redemption) -> Step {
         patches: vec![Patch { token: lent_to.note, cap: call.notes, offset: DEBTS_AT }],
         approvals: vec![Approval { token: lent_to.note, spender: manager, amount: Amount::Gained { cap: call.notes } }],
         callback: None,
-    }
-}
-
-/// As a skip, for readers that have no settlement to fall back on.
-impl From<FxRevert> for Stop {
-    fn from(revert: FxRevert) -> Self {
-        Self::Skip(Skip::from(revert))
     }
 }

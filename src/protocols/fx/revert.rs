@@ -47,7 +47,7 @@ macro_rules! reverts {
                 match u32::from_be_bytes([a, b, c, d]) {
                     $($selector => Some(Self::$name),)+
                     0xe450_d38c => Some(Self::NotesInsufficient { balance: word(1)?, needed: word(2)? }),
-                    0x4e48_7b71 => match word(0)?.to::<u64>() {
+                    0x4e48_7b71 => match u64::try_from(word(0)?).ok()? {
                         0x11 => Some(Self::Overflow),
                         0x12 => Some(Self::DivisionByZero),
                         _ => None,

@@ -80,7 +80,7 @@ struct Point {
 }
 
 impl Point {
-    fn received(&self) -> U256 {
+    const fn received(&self) -> U256 {
         self.done.tokens.saturating_add(self.done.notes)
     }
 }

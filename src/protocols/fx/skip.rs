@@ -1,7 +1,10 @@
 //! The contracts' refusals, and those of what they ask, in the words of the closed set.
 
 use super::FxRevert;
-use crate::plan::{Skip, SkipReason};
+use crate::{
+    plan::{Skip, SkipReason},
+    protocols::ask::Stop,
+};
 use alloy::{
     primitives::{Bytes, hex},
     sol_types::{Revert, SolError},
@@ -11,6 +14,12 @@ use std::fmt;
 impl From<FxRevert> for Skip {
     fn from(revert: FxRevert) -> Self {
         Self::new(reason(&revert), revert.to_string())
+    }
+}
+
+impl From<FxRevert> for Stop {
+    fn from(revert: FxRevert) -> Self {
+        Self::Skip(revert.into())
     }
 }
 
@@ -87,6 +96,8 @@ mod tests {
         assert_eq!(Said::decode(&hex!("c0ffee00")).to_string(), "0xc0ffee00");
         let panic = hex!("4e487b710000000000000000000000000000000000000000000000000000000000000012");
         assert_eq!(Said::decode(&panic), Said::Known(FxRevert::DivisionByZero));
+        let strange = [hex!("4e487b71").as_slice(), &[0xff; 32]].concat();
+        assert_eq!(Said::decode(&strange).price_reason(), SkipReason::PriceUnavailable, "a panic code that no compiler makes");
         let mut notes = hex!("e450d38c").to_vec();
         for word in [7_u64, 3, 5] {
             notes.extend(U256::from(word).to_be_bytes::<32>());

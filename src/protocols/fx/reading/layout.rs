@@ -7,7 +7,11 @@
 //! The implementation's slot is in the market's read set, so an upgrade makes the market stale in the block in which it happens.
 
 use super::*;
-use alloy::primitives::I16;
+use crate::protocols::fx::{
+    FxRevert,
+    maths::{bitmap::place, tick::NO_TICK},
+};
+use alloy::primitives::{I16, I256};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,10 +36,12 @@ impl Reader<'_> {
         if known.contains(&implementation) {
             return Ok(implementation);
         }
-        // What the comparison reads decides nothing later, so it is not kept.
         let reads = self.reads.clone();
         let outcome = compare(self);
-        self.reads = reads;
+        if outcome.is_ok() {
+            // What it read decides nothing any more. A refusal heals when something that it was read from changes.
+            self.reads = reads;
+        }
         if !known.is_empty() {
             tracing::warn!(protocol = %self.setup.id, %proxy, now = %implementation, before = ?known, fits = outcome.is_ok(), "a contract was upgraded");
         }
@@ -64,12 +70,55 @@ impl Reader<'_> {
         agree(pool, "collateralToken", self.address_at(pool, slots::COLLATERAL)?, self.answer(pool, &abi::Pool::collateralTokenCall {})?)?;
         agree(pool, "priceOracle", self.address_at(pool, slots::ORACLE)?, self.answer(pool, &abi::Pool::priceOracleCall {})?)?;
         agree(pool, "counterparty", self.address_at(pool, slots::COUNTERPARTY)?, self.answer(pool, &abi::Pool::counterpartyCall {})?)?;
+        let since = self.funded_at(pool, is_long)?;
+        if is_long {
+            let snapshot = self.answer(pool, &abi::LongPool::borrowRateSnapshotCall {})?;
+            agree(pool, "borrowRateSnapshot", since, snapshot.timestamp.saturating_to())?;
+        } else {
+            agree(pool, "lastFundingTimestamp", since, self.answer(pool, &abi::ShortPool::lastFundingTimestampCall {})?.saturating_to())?;
+        }
+        self.compare_top_tick(pool, misc.top_tick)?;
+        self.compare_books(pool, is_long)?;
         if !is_long {
             agree(pool, "debtToken", self.address_at(pool, slots::DEBT_TOKEN)?, self.answer(pool, &abi::ShortPool::debtTokenCall {})?)?;
             agree(pool, "creditNote", self.address_at(pool, slots::CREDIT_NOTE)?, self.answer(pool, &abi::ShortPool::creditNoteCall {})?)?;
             agree(pool, "isKilled", !self.word(pool, slots::KILLED)?.is_zero(), self.answer(pool, &abi::ShortPool::isKilledCall {})?)?;
         }
         Ok(())
+    }
+
+    /// Bitmap, node and amounts of the top tick.
+    fn compare_top_tick(&mut self, pool: Address, top: i16) -> Result<(), Stop> {
+        use storage::pool as slots;
+        if top == NO_TICK {
+            return Ok(());
+        }
+        let (word, bit) = place(top);
+        let bits = self.word(pool, slots::bitmap(word.into()))?;
+        agree(pool, "tickBitmap", bits, self.answer(pool, &abi::Pool::tickBitmapCall { word })?)?;
+        agree(pool, "tickBitmap of its top tick", bits.bit(usize::from(bit)), true)?;
+        let tick = I256::try_from(top).map_err(|_| FxRevert::Overflow)?;
+        let node: u64 = self.word(pool, slots::tick(top))?.saturating_to();
+        agree(pool, "tickData", node, self.answer(pool, &abi::Pool::tickDataCall { tick })?.to::<u64>())?;
+        let stored = words(&self.view, pool, slots::node(node), &mut self.reads)?;
+        let told = self.answer(pool, &abi::Pool::tickTreeDataCall { node: U256::from(node) })?;
+        agree(pool, "tickTreeData", stored, [told.metadata.into(), told.value.into()])
+    }
+
+    /// The scale and the least debt that the manager has for a pool.
+    fn compare_books(&mut self, pool: Address, is_long: bool) -> Result<(), Stop> {
+        let (manager, token) = if is_long {
+            (self.setup.long_manager, self.address_at(pool, storage::pool::COLLATERAL)?)
+        } else {
+            (self.setup.short_manager, self.address_at(pool, storage::pool::DEBT_TOKEN)?)
+        };
+        let factor = self.scaling_factor(manager, token)?;
+        agree(manager, "getTokenScalingFactor", factor, self.answer(manager, &abi::Manager::getTokenScalingFactorCall { token })?)?;
+        if is_long {
+            return Ok(());
+        }
+        let books = Books::short(words(&self.view, manager, storage::pool_info(pool), &mut self.reads)?);
+        agree(manager, "getMinRawDebt", books.min_raw_debt, self.answer(manager, &abi::Manager::getMinRawDebtCall { pool })?)
     }
 
     fn compare_manager(&mut self, manager: Address) -> Result<(), Stop> {

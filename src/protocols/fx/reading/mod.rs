@@ -106,9 +106,10 @@ impl<'a> Reader<'a> {
         let oracle = self.address_at(pool, storage::pool::ORACLE)?;
         let prices = self.prices(oracle)?;
         let collateral = self.address_at(pool, storage::pool::COLLATERAL)?;
-        let (side, reserve) = if is_long { self.long(pool, collateral)? } else { self.short(pool, &books)? };
+        let (mut side, reserve) = if is_long { self.long(pool, collateral)? } else { self.short(pool, &books)? };
         let (mut model, funding_ratio) = self.accrued(pool, is_long)?;
         self.fill(pool, &mut model, &prices)?;
+        self.fill_redemption(&mut side, &model)?;
         Ok(FxMarket { pool, collateral, oracle, implementation, prices, funding_ratio, model, reserve, side })
     }
 
@@ -138,16 +139,21 @@ impl<'a> Reader<'a> {
     /// Indices, totals and ratios with the funding of the time up to the target block; no ticks yet.
     pub(super) fn accrued(&mut self, pool: Address, is_long: bool) -> Result<(Pool, U256), Stop> {
         let mut model = self.totals(pool)?;
-        let since = if is_long {
-            storage::long_funding_time(self.word(pool, storage::pool::LONG_FUNDING)?)
-        } else {
-            self.word(pool, storage::pool::SHORT_FUNDING)?.saturating_to()
-        };
+        let since = self.funded_at(pool, is_long)?;
         self.reads.insert(Facet::Env(EnvWord::Timestamp));
         let seconds = self.block.timestamp.saturating_sub(since);
         let ratio = self.funding_ratio(pool, is_long, seconds)?;
         model.accrue(ratio, seconds).map_err(Skip::from)?;
         Ok((model, ratio))
+    }
+
+    /// When a pool was last touched.
+    fn funded_at(&mut self, pool: Address, is_long: bool) -> Result<u64, Stop> {
+        Ok(if is_long {
+            storage::long_funding_time(self.word(pool, storage::pool::LONG_FUNDING)?)
+        } else {
+            self.word(pool, storage::pool::SHORT_FUNDING)?.saturating_to()
+        })
     }
 
     /// The ratio that the pool will be told: after its own checkpoint, and, in a long pool, after the base pool counted its USDC.
