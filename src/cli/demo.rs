@@ -23,7 +23,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    setup::logging("error", LogFormat::Text)?;
+    // A client that ends while an answer is on its way says so, and each scene ends some.
+    setup::logging("error,alloy_transport_ws=off", LogFormat::Text)?;
     let scenes: Vec<&Scene> = thread::scenes().iter().chain(fx::scenes()).collect();
     if let Some(unknown) = args.only.iter().find(|only| !scenes.iter().any(|scene| scene.name.starts_with(only.as_str()))) {
         let known: Vec<&str> = scenes.iter().map(|scene| scene.name).collect();
