@@ -183,8 +183,8 @@ impl Piece {
         let best = self.points.iter().enumerate().filter(|(_, (_, gain))| gain.is_some()).max_by_key(|(_, (_, gain))| *gain).map(|(place, _)| place);
         let Some(best) = best else {
             // Losses at both ends, taken for zero: a gain may stand between them.
-            let rise = self.rise.filter(|_| self.points.iter().all(|(at, _)| *at == 0 || *at == WHOLE))?;
-            return Some(Promise { at: self.at(WHOLE / 2), gain: rise / 4 });
+            let loss = self.points.iter().map(|(at, _)| *at).filter(|at| *at > 0).min().filter(|loss| *loss > WHOLE >> 6)?;
+            return Some(Promise { at: self.at(loss / 2), gain: self.rise?.checked_mul(loss)? / WHOLE / 4 });
         };
         let peak = valued(best)?;
         let before = best.checked_sub(1).and_then(&valued);
@@ -212,6 +212,9 @@ impl Piece {
             }
             // A loss is taken for zero, which is the best that it can be.
             (None, None) => match (loss_before, loss_after) {
+                (Some(0), Some(loss)) if self.rise.is_some() => {
+                    self.begun((0, 0), peak).filter(|(at, _)| *at > 0 && *at < loss).or_else(|| Some(half_to(loss, 3)))
+                }
                 (_, Some(loss)) => {
                     self.magnitude(peak, loss).or_else(|| self.begun(peak, (loss, 0)).filter(|(at, _)| *at < loss)).or_else(|| Some(half_to(loss, 3)))
                 }
@@ -236,7 +239,8 @@ impl Piece {
             return None;
         }
         let middle = low.checked_mul(high)?.root(2);
-        Some((parts(middle.checked_sub(self.low)?, self.high.saturating_sub(self.low))?, peak.1.saturating_add(peak.1 >> 3)))
+        let most = self.begun(peak, (loss, 0)).map_or(0, |(_, gain)| gain).max(peak.1.saturating_add(peak.1 >> 3));
+        Some((parts(middle.checked_sub(self.low)?, self.high.saturating_sub(self.low))?, most))
     }
 
     /// Between two points that nothing lies between: it begins no steeper than the last rise ended, so what it lacks at its end is curvature.

@@ -31,7 +31,7 @@ use harrier::protocols::fx::{
 use std::collections::BTreeMap;
 
 const ALICE: Address = address!("00000000000000000000000000000000000a11ce");
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 500;
 const STEPS: usize = 12;
 
 /// Numbers from a seed: splitmix64.
@@ -152,10 +152,11 @@ impl Run {
         }
         world.chain.must(ADMIN, world.shorts, &ISetUp::updateRedeemFeeRatioCall(U256::from(dice.up_to(20_000_000))));
         // Collateral that shorts can borrow.
-        self.open_long(40_000, 400);
+        let debts_ratio = if self.dice.chance(60) { 1_000 } else { 0 };
+        self.open_long(40_000, debts_ratio);
         let positions = self.dice.within(2, 8);
         for _ in 0..positions {
-            let (ratio, size) = (self.dice.within(5_500, 8_650), self.dice.within(1, 3_000));
+            let (ratio, size) = (self.dice.within(5_500, 8_600), self.dice.within(1, 3_000));
             if self.is_short { self.open_short(ratio, size) } else { self.open_long(size, ratio) }
         }
         if !self.is_short && self.dice.chance(60) {
@@ -169,7 +170,8 @@ impl Run {
         let colls = self.unit() * U256::from(hundredths) / U256::from(100) + U256::from(self.dice.up_to(999));
         let manager = self.world.long_manager(&self.side);
         let worth = colls * manager.scaling_factor / ONE * self.price / ONE;
-        let debts = worth * U256::from(ratio.max(1_000)) / U256::from(10_000) - U256::from(self.dice.up_to(999));
+        // Without debt there is no other position that could bear bad debt.
+        let debts = (worth * U256::from(ratio) / U256::from(10_000)).saturating_sub(U256::from(self.dice.up_to(999)));
         let call = ILong::operateCall { pool: self.side.long, id: U256::ZERO, newColl: I256::from_raw(colls), newDebt: I256::from_raw(debts) };
         self.world.chain.must(ALICE, self.world.manager, &call);
     }
@@ -233,7 +235,7 @@ impl Run {
         if self.dice.chance(15) {
             // The pool is filled again.
             self.world.set_prices(&self.side.clone(), [self.price; 3]);
-            let (ratio, size) = (self.dice.within(6_000, 8_650), self.dice.within(1, 2_000));
+            let (ratio, size) = (self.dice.within(6_000, 8_600), self.dice.within(1, 2_000));
             if !self.is_short {
                 self.open_long(size, ratio);
             }
@@ -421,12 +423,14 @@ impl Run {
     fn compare(&mut self, asked: Asked) {
         let Asked { text, to, data, expected, after } = asked;
         let (before, old) = (self.purse(), self.world.model(self.pool()));
+        // The words of the call, without its figures.
+        let name: Vec<&str> = text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 3).take(4).collect();
         let counted = format!(
             "{} {}",
-            text.split('(').next().unwrap_or_default().split(" with").next().unwrap_or_default(),
+            name.join(" "),
             match &expected {
                 Outcome::Done { .. } => "done".to_owned(),
-                Outcome::Reverts(revert) => format!("{revert:?}").split(' ').next().unwrap_or_default().to_owned(),
+                Outcome::Reverts(revert) => format!("{revert:?}").split([' ', '{']).next().unwrap_or_default().to_owned(),
             }
         );
         *self.counts.entry(counted).or_default() += 1;
