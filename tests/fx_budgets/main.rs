@@ -1,5 +1,13 @@
 //! Sizes of f(x) actions against brute force on random pools: the protocol's budgets, the engine's search, at most sixteen evaluations.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what it expects")]
+#![allow(
+    clippy::missing_const_for_fn,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says what it expects"
+)]
 
 mod brute;
 

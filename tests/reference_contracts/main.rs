@@ -3,7 +3,14 @@
 //! ```text
 //! artifacts ──deploy──▶ world ──clone, put the case's `before` in place──▶ call ──▶ returns, balances, storage, events
 //! ```
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(
+    clippy::missing_const_for_fn,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects"
+)]
 
 mod curve;
 mod curve_behaviour;
