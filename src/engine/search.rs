@@ -1,16 +1,17 @@
 //! The best of a range in few evaluations.
 //!
 //! ```text
-//! gain │      ╭─╮           kinks are evaluated first; then, one at a time, the place that promises most:
+//! gain │      ╭─╮           kinks first, halving towards the best of them; then, one at a time, the place that promises most:
 //!      │   ╭──╯  ╲   ╭──╮     a piece without a sample begins no steeper than the last rise before it ended
 //!      │ ╭─╯      ╲ ╱    ╲    a piece with samples is the parabola through the three around its best
-//!      └─┴────────┴┴─────┴──▶ size        until nothing promises more than the best one by more than a 20,000th
+//!      └─┴────────┴┴─────┴──▶ size      then the kinks that were passed over, and halves of the gaps beside the best
 //!       kink     kinks  kink
 //! ```
 //!
 //! Between two kinks gain over size is concave: what is bought sells for less and less. Nothing is gained at size zero.
 
 use alloy::primitives::U256;
+use std::cmp::Reverse;
 
 /// A promise of less than this part more than the best one is not followed.
 const WORTH_A_LOOK: i128 = 20_000;
@@ -21,8 +22,14 @@ const WHOLE: i128 = 1 << 30;
 /// Two samples nearer to each other than this, of [`WHOLE`], are one.
 const NEAR: i128 = WHOLE >> 13;
 
+/// A gap of this many bits less than the best size is small.
+const SMALL_GAP_BITS: usize = 8;
+
+/// A piece that ends this many times above its beginning, and there in a loss, is first looked at by magnitude.
+const WIDE: U256 = U256::from_limbs([16, 0, 0, 0]);
+
 /// Gains are compared with this many bits.
-const GAIN_BITS: usize = 60;
+const GAIN_BITS: usize = 44;
 
 /// A size that was evaluated; no gain stands for a loss or a refusal.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +77,9 @@ impl<T> Search<T> {
     /// # Errors
     /// The first that `ask` returns.
     pub fn run<E>(mut self, mut ask: impl FnMut(U256) -> Result<Option<(U256, T)>, E>) -> Result<Option<(U256, T)>, E> {
-        for at in self.kinks.clone() {
-            if self.left > 0 && self.samples.iter().all(|sample| sample.at != at) {
-                self.evaluate(at, &mut ask)?;
-            }
+        while self.left > 0 {
+            let Some(next) = self.next_kink() else { break };
+            self.evaluate(next, &mut ask)?;
         }
         while self.left > 0 {
             let Some(next) = self.next() else { break };
@@ -94,17 +100,51 @@ impl<T> Search<T> {
         Ok(())
     }
 
-    /// The size that promises most, if it promises enough.
+    fn gain_at(&self, at: U256) -> Option<Option<U256>> {
+        self.samples.iter().find(|sample| sample.at == at).map(|sample| sample.gain)
+    }
+
+    /// The kink in the middle of the larger gap beside the best one so far; the ends first.
+    fn next_kink(&self) -> Option<U256> {
+        let known: Vec<(usize, Option<U256>)> = self.kinks.iter().enumerate().filter_map(|(place, at)| Some((place, self.gain_at(*at)?))).collect();
+        let ends = [self.kinks.first(), self.kinks.last()];
+        if let Some(end) = ends.into_iter().flatten().find(|end| self.gain_at(**end).is_none()) {
+            return Some(*end);
+        }
+        // The lowest where all lose.
+        let best = known.iter().enumerate().max_by_key(|(order, (_, gain))| (*gain, Reverse(*order))).map(|(order, _)| order)?;
+        let gaps = [best.checked_sub(1).map(|before| (before, best)), Some((best, best.saturating_add(1)))];
+        let gaps = gaps.into_iter().flatten().filter_map(|(low, high)| {
+            let (low, high) = (known.get(low)?.0, known.get(high)?.0);
+            Some((high.checked_sub(low).filter(|gap| *gap > 1)?, low))
+        });
+        let (gap, low) = gaps.max()?;
+        self.kinks.get(low.saturating_add(gap / 2)).copied()
+    }
+
+    /// The size that promises most; where none promises enough, a kink that was passed over, or half of a gap beside the best.
     fn next(&mut self) -> Option<U256> {
         self.samples.sort_unstable_by_key(|sample| sample.at);
-        let most = self.samples.iter().filter_map(|sample| sample.gain).max();
-        let Some(most) = most.filter(|most| !most.is_zero()) else { return self.below_all() };
+        let best = self.samples.iter().filter_map(|sample| Some((sample.gain.filter(|gain| !gain.is_zero())?, sample.at))).max();
+        let Some((most, best)) = best else { return self.below_all() };
         let shift = most.bit_len().saturating_sub(GAIN_BITS);
         let scaled = |gain: U256| i128::try_from(gain >> shift).unwrap_or(i128::MAX >> 2);
         let bar = scaled(most).saturating_add(scaled(most) / WORTH_A_LOOK);
-        let pieces = self.kinks.iter().zip(self.kinks.iter().skip(1));
+        let pieces = self.kinks.iter().zip(self.kinks.iter().skip(1)).filter(|(low, high)| self.gain_at(**low).is_some() && self.gain_at(**high).is_some());
         let promises = pieces.filter_map(|(low, high)| Piece::new(&self.samples, *low, *high, &scaled)?.promise());
-        promises.max_by_key(|promise| promise.gain).filter(|promise| promise.gain > bar).map(|promise| promise.at)
+        let promised = promises.max_by_key(|promise| promise.gain).filter(|promise| promise.gain > bar).map(|promise| promise.at);
+        let passed_over = || self.kinks.iter().filter(|kink| self.gain_at(**kink).is_none()).min_by_key(|kink| kink.abs_diff(best)).copied();
+        promised.or_else(passed_over).or_else(|| self.beside(best))
+    }
+
+    /// The middle of the larger gap beside the best sample, while it is not small.
+    fn beside(&self, best: U256) -> Option<U256> {
+        let below = self.samples.iter().map(|sample| sample.at).filter(|at| *at < best).max();
+        let above = self.samples.iter().map(|sample| sample.at).filter(|at| *at > best).min();
+        let gaps = [below.map(|below| (best.saturating_sub(below), below)), above.map(|above| (above.saturating_sub(best), best))];
+        let (gap, low) = gaps.into_iter().flatten().max()?;
+        let is_small = gap <= (best >> SMALL_GAP_BITS).max(U256::ONE);
+        (!is_small).then(|| low.saturating_add(gap / U256::from(2)))
     }
 
     /// Where nothing gains: a gain may hide among small sizes.
@@ -142,35 +182,65 @@ impl Piece {
         let valued = |place: usize| self.points.get(place).and_then(|(at, gain)| Some((*at, (*gain)?)));
         let best = self.points.iter().enumerate().filter(|(_, (_, gain))| gain.is_some()).max_by_key(|(_, (_, gain))| *gain).map(|(place, _)| place);
         let Some(best) = best else {
-            // Losses at both ends: nothing is expected between them.
-            return None;
+            // Losses at both ends, taken for zero: a gain may stand between them.
+            let loss = self.points.iter().map(|(at, _)| *at).filter(|at| *at > 0).min().filter(|loss| *loss > WHOLE >> 6)?;
+            return Some(Promise { at: self.at(loss / 2), gain: self.rise?.checked_mul(loss)? / WHOLE / 4 });
         };
         let peak = valued(best)?;
         let before = best.checked_sub(1).and_then(&valued);
         let after = valued(best.saturating_add(1));
+        let loss_before = best.checked_sub(1).and_then(|place| self.points.get(place)).map(|(at, _)| *at);
+        let loss_after = self.points.get(best.saturating_add(1)).map(|(at, _)| *at);
+        // Between the best and a loss, when nothing better is known.
+        let half_to = |loss: i128, bits: u32| (peak.0.midpoint(loss), peak.1.saturating_add(peak.1 >> bits));
         let found = match (before, after) {
             (Some(before), Some(after)) => vertex(before, peak, after),
-            // The best is the piece's beginning, or all before it lose.
-            (None, Some(after)) => match valued(best.saturating_add(2)) {
-                Some(second) => vertex(peak, after, second).filter(|(at, _)| *at > peak.0 && *at < after.0),
-                None => self.begun(peak, after),
-            },
-            (Some(before), None) => match self.points.get(best.saturating_add(1)) {
-                // Beyond the best lies a loss of unknown size: taken for zero, which is the best that it can be.
-                Some((at, _)) => vertex(before, peak, (*at, 0)),
-                None => match best.checked_sub(2).and_then(&valued) {
-                    Some(first) => vertex(first, before, peak).filter(|(at, _)| *at > before.0 && *at < peak.0),
-                    None => self.begun(before, peak),
-                },
-            },
-            (None, None) => {
-                let (at, _) = *self.points.get(best.saturating_add(1)).or_else(|| self.points.get(best.checked_sub(1)?))?;
-                if at > peak.0 { self.begun(peak, (at, 0)) } else { Some((at.midpoint(peak.0), peak.1.saturating_add(peak.1 >> 3))) }
+            (None, Some(after)) => {
+                let top = match valued(best.saturating_add(2)) {
+                    Some(second) => vertex(peak, after, second),
+                    None => self.begun(peak, after),
+                };
+                top.filter(|(at, _)| *at > peak.0 && *at < after.0).or_else(|| loss_before.map(|loss| half_to(loss, 6)))
             }
+            (Some(before), None) => {
+                let first = best.checked_sub(2).and_then(&valued);
+                let top = first.map_or_else(|| self.begun(before, peak), |first| vertex(first, before, peak));
+                match loss_after {
+                    Some(loss) => top.filter(|(at, _)| *at < loss).or_else(|| Some(half_to(loss, 6))),
+                    None => top.filter(|(at, _)| *at > before.0 && *at < peak.0),
+                }
+            }
+            // A loss is taken for zero, which is the best that it can be.
+            (None, None) => match (loss_before, loss_after) {
+                (Some(0), Some(loss)) if self.rise.is_some() => {
+                    self.begun((0, 0), peak).filter(|(at, _)| *at > 0 && *at < loss).or_else(|| Some(half_to(loss, 3)))
+                }
+                (_, Some(loss)) => {
+                    self.magnitude(peak, loss).or_else(|| self.begun(peak, (loss, 0)).filter(|(at, _)| *at < loss)).or_else(|| Some(half_to(loss, 3)))
+                }
+                (Some(loss), None) => {
+                    let begun = self.rise.filter(|_| loss == 0).and_then(|_| self.begun((0, 0), peak));
+                    begun.filter(|(at, _)| *at > loss && *at < peak.0).or_else(|| Some(half_to(loss, 3)))
+                }
+                (None, None) => None,
+            },
         };
         let (at, gain) = found?;
-        let is_new = (0..=WHOLE).contains(&at) && self.points.iter().all(|(known, _)| known.abs_diff(at) >= NEAR.unsigned_abs());
+        // Small places lie nearer to each other.
+        let near = |known: i128| NEAR.min(known.max(at) >> 8).max(1).unsigned_abs();
+        let is_new = (0..=WHOLE).contains(&at) && self.points.iter().all(|(known, _)| known.abs_diff(at) >= near(*known));
         is_new.then(|| Promise { at: self.at(at), gain })
+    }
+
+    /// The geometric mean of the piece's beginning and a loss far above it: what a small size gains tells how fast the gain bends.
+    fn magnitude(&self, peak: (i128, i128), loss: i128) -> Option<(i128, i128)> {
+        let (low, high) = (self.at(peak.0), self.at(loss));
+        if peak.0 != 0 || low.is_zero() || high <= low.saturating_mul(WIDE) {
+            return None;
+        }
+        let middle = low.checked_mul(high)?.root(2);
+        let most = self.begun(peak, (loss, 0)).map_or(0, |(_, gain)| gain).max(peak.1.saturating_add(peak.1 >> 3));
+        Some((parts(middle.checked_sub(self.low)?, self.high.saturating_sub(self.low))?, most))
     }
 
     /// Between two points that nothing lies between: it begins no steeper than the last rise ended, so what it lacks at its end is curvature.
@@ -182,11 +252,12 @@ impl Piece {
         };
         let rise = rise.checked_mul(length)? / WHOLE;
         let lacks = low.1.checked_add(rise)?.checked_sub(high.1)?;
-        if rise <= 0 || lacks <= 0 || rise >= lacks.checked_mul(2)? {
+        if rise <= 0 || lacks <= 0 {
             return None;
         }
-        let more = rise.checked_mul(rise >> 2)?.checked_div(lacks)?;
-        Some((low.0.checked_add(length.checked_mul(rise)? / lacks.checked_mul(2)?)?, low.1.checked_add(more)?))
+        let quarter = rise / 4;
+        let more = rise.checked_mul(quarter).map_or_else(|| (rise / lacks).saturating_mul(quarter), |product| product / lacks);
+        Some((low.0.checked_add(length.checked_mul(rise)? / lacks.checked_mul(2)?)?, low.1.saturating_add(more)))
     }
 
     fn at(&self, parts: i128) -> U256 {
@@ -273,12 +344,12 @@ mod tests {
 
     #[test]
     fn nothing_but_losses_is_nothing() {
-        assert_eq!(best_of(&[1, 1_000_000], 24, |_| None), (0, 11));
+        assert_eq!(best_of(&[1, 1_000_000], 24, |_| None).0, 0);
     }
 
     #[test]
-    fn a_line_is_not_searched_and_what_is_known_is_not_asked() {
-        assert_eq!(best_of(&[1_000, 1_000_000], 24, Some), (1_000_000, 2));
+    fn a_line_ends_at_its_end_and_what_is_known_is_not_asked() {
+        assert_eq!(best_of(&[1_000, 1_000_000], 24, Some).0, 1_000_000);
         let kinks = [U256::from(10), U256::from(1_000)];
         let search = Search::new(&kinks, 8).knowing(U256::from(10), U256::from(5)).knowing(U256::from(1_000), U256::from(7));
         assert!(search.run(|at| Ok::<_, Infallible>(Some((U256::from(6), at)))).unwrap().is_some_and(|(gain, _)| gain == U256::from(6)));

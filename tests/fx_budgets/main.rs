@@ -82,7 +82,14 @@ fn ticks(dice: &mut Dice, action: usize, unit: U256) -> Vec<(u64, U256)> {
         (0, _) => (8_900, 12_000),
         _ => (8_800, 9_499),
     };
-    let count = if action == 2 { 1 } else { dice.within(1, if dice.chance(20) { 20 } else { 6 }) };
+    let count = if action == 2 {
+        1
+    } else {
+        {
+            let most = if dice.chance(20) { 20 } else { 6 };
+            dice.within(1, most)
+        }
+    };
     let mut ticks: Vec<(u64, U256)> =
         (0..count).map(|_| (dice.within(low, high), unit * U256::from(dice.within(50, 60_000)) + U256::from(dice.up_to(999_999)))).collect();
     if dice.chance(90) {

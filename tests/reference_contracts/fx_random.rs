@@ -31,7 +31,7 @@ use harrier::protocols::fx::{
 use std::collections::BTreeMap;
 
 const ALICE: Address = address!("00000000000000000000000000000000000a11ce");
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 500;
 const STEPS: usize = 12;
 
 /// Numbers from a seed: splitmix64.
@@ -52,6 +52,12 @@ impl Dice {
 
     fn within(&mut self, least: u64, most: u64) -> u64 {
         least + self.up_to(most - least)
+    }
+
+    /// Up to a small or a large most.
+    fn either(&mut self, small: u64, large: u64) -> U256 {
+        let most = if self.chance(50) { small } else { large };
+        U256::from(self.up_to(most))
     }
 
     fn chance(&mut self, percent: u64) -> bool {
@@ -128,7 +134,12 @@ impl Run {
         world.set_balance(world.fx_usd, world.base, much);
         world.set_balance(world.fx_usd, world.shorts, much);
         for pool in [self.side.long, self.side.short] {
-            let mut index = || (U256::ONE << 96) + dice.part(U256::ONE << dice.within(80, 96));
+            let mut index = || {
+                (U256::ONE << 96) + {
+                    let most = U256::ONE << dice.within(80, 96);
+                    dice.part(most)
+                }
+            };
             let word = index() | (index() << 128);
             world.chain.put(pool, U256::from(4), word);
         }
@@ -141,10 +152,11 @@ impl Run {
         }
         world.chain.must(ADMIN, world.shorts, &ISetUp::updateRedeemFeeRatioCall(U256::from(dice.up_to(20_000_000))));
         // Collateral that shorts can borrow.
-        self.open_long(40_000, 400);
+        let debts_ratio = if self.dice.chance(60) { 1_000 } else { 0 };
+        self.open_long(40_000, debts_ratio);
         let positions = self.dice.within(2, 8);
         for _ in 0..positions {
-            let (ratio, size) = (self.dice.within(5_500, 8_650), self.dice.within(1, 3_000));
+            let (ratio, size) = (self.dice.within(5_500, 8_600), self.dice.within(1, 3_000));
             if self.is_short { self.open_short(ratio, size) } else { self.open_long(size, ratio) }
         }
         if !self.is_short && self.dice.chance(60) {
@@ -158,7 +170,8 @@ impl Run {
         let colls = self.unit() * U256::from(hundredths) / U256::from(100) + U256::from(self.dice.up_to(999));
         let manager = self.world.long_manager(&self.side);
         let worth = colls * manager.scaling_factor / ONE * self.price / ONE;
-        let debts = worth * U256::from(ratio.max(1_000)) / U256::from(10_000) - U256::from(self.dice.up_to(999));
+        // Without debt there is no other position that could bear bad debt.
+        let debts = (worth * U256::from(ratio) / U256::from(10_000)).saturating_sub(U256::from(self.dice.up_to(999)));
         let call = ILong::operateCall { pool: self.side.long, id: U256::ZERO, newColl: I256::from_raw(colls), newDebt: I256::from_raw(debts) };
         self.world.chain.must(ALICE, self.world.manager, &call);
     }
@@ -190,10 +203,10 @@ impl Run {
         let stable = 99_400_000 + dice.up_to(1_200_000);
         world.chain.must(ADMIN, world.stable_feed, &ISetUp::transmitCall(I256::try_from(stable).unwrap()));
         world.set_peg(if dice.chance(50) { ONE + ONE / U256::from(100) } else { ONE });
-        let fx_usd = ONE * U256::from(dice.up_to(if dice.chance(50) { 3_000 } else { 3_000_000 })) + U256::from(dice.up_to(999));
+        let fx_usd = ONE * dice.either(3_000, 3_000_000) + U256::from(dice.up_to(999));
         world.chain.put(world.base, U256::from(50), fx_usd);
         world.set_balance(world.fx_usd, world.base, fx_usd);
-        world.set_balance(world.usdc, world.base, U256::from(dice.up_to(if dice.chance(50) { 2_000_000_000 } else { 3_000_000_000_000 })));
+        world.set_balance(world.usdc, world.base, dice.either(2_000_000_000, 3_000_000_000_000));
         let unit = if self.side.token == world.wbtc.token { U256::from(100_000_000) } else { ONE };
         let reserved = if dice.chance(60) { unit * U256::from(dice.up_to(2_000)) / U256::from(1_000) } else { U256::ZERO };
         world.set_balance(self.side.token, world.reserve, reserved);
@@ -222,7 +235,7 @@ impl Run {
         if self.dice.chance(15) {
             // The pool is filled again.
             self.world.set_prices(&self.side.clone(), [self.price; 3]);
-            let (ratio, size) = (self.dice.within(6_000, 8_650), self.dice.within(1, 2_000));
+            let (ratio, size) = (self.dice.within(6_000, 8_600), self.dice.within(1, 2_000));
             if !self.is_short {
                 self.open_long(size, ratio);
             }
@@ -245,7 +258,8 @@ impl Run {
         };
         let total = pool.total_raw().unwrap().debts;
         let around = |dice: &mut Dice, point: U256| {
-            let by = U256::from(dice.up_to([0, 1, 5, 3_000, 1_000_000, 1 << 50][usize::try_from(dice.up_to(5)).unwrap()]));
+            let most = [0, 1, 5, 3_000, 1_000_000, 1 << 50][usize::try_from(dice.up_to(5)).unwrap()];
+            let by = U256::from(dice.up_to(most));
             if dice.chance(50) { point + by } else { point.saturating_sub(by) }
         };
         match self.dice.up_to(9) {
@@ -409,12 +423,14 @@ impl Run {
     fn compare(&mut self, asked: Asked) {
         let Asked { text, to, data, expected, after } = asked;
         let (before, old) = (self.purse(), self.world.model(self.pool()));
+        // The words of the call, without its figures.
+        let name: Vec<&str> = text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 3).take(4).collect();
         let counted = format!(
             "{} {}",
-            text.split('(').next().unwrap_or_default().split(" with").next().unwrap_or_default(),
+            name.join(" "),
             match &expected {
                 Outcome::Done { .. } => "done".to_owned(),
-                Outcome::Reverts(revert) => format!("{revert:?}").split(' ').next().unwrap_or_default().to_owned(),
+                Outcome::Reverts(revert) => format!("{revert:?}").split([' ', '{']).next().unwrap_or_default().to_owned(),
             }
         );
         *self.counts.entry(counted).or_default() += 1;
@@ -534,18 +550,19 @@ fn the_tick_of_shares_is_the_contracts_at_every_ratio() {
     let (side, pool) = (world.wst_eth.clone(), world.wst_eth.long);
     // Any ratio may be opened.
     let misc = world.chain.slot(pool, U256::from(2));
-    let range = ((U256::ONE << 60) - U256::ONE) << 158;
-    let cleared = misc & !(((U256::ONE << 120) - U256::ONE) << 98);
-    world.chain.put(pool, U256::from(2), cleared | range);
+    let field = |from: usize, count: usize| -> U256 { ((U256::ONE << count) - U256::ONE) << from };
+    let cleared = misc & !field(98, 120);
+    world.chain.put(pool, U256::from(2), cleared | field(158, 60));
     let placed = world;
-    let most = U256::ONE << 95;
+    let (most, top) = (U256::ONE << 95, U256::ONE << 191);
     let mut shares: Vec<(U256, U256)> = vec![(most, MIN_RATIO >> 1), (most, (MIN_RATIO >> 1) + U256::ONE), (most, (MIN_RATIO >> 1) + U256::from(2))];
     for _ in 0..400 {
         let tick = i16::try_from(dice.up_to(65_532)).map_or_else(|_| 0, |tick| tick) - i16::try_from(dice.up_to(32_766)).unwrap();
         let ratio = ratio_at_tick(tick).unwrap();
         // The debt nearest to the tick's ratio, and those beside it.
-        let colls = if ratio > U256::ONE << 96 { ((most << 96) / ratio).max(U256::ONE) } else { most - dice.part(most >> 4) };
-        let debts = colls * ratio >> 96;
+        let least: U256 = top / ratio;
+        let colls = if ratio > U256::ONE << 96 { least.max(U256::ONE) } else { most - dice.part(most >> 4) };
+        let debts: U256 = (colls * ratio) >> 96;
         for debts in [debts.saturating_sub(U256::ONE), debts, debts + U256::ONE] {
             shares.push((colls, debts.max(U256::ONE)));
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ends of ticks, x* of each ─▶ in units of the payment, cut at the limit ─▶ those the contract takes ─▶ + where tokens end and notes end
-//!                                                                              ─▶ less what bends nothing, less what never pays ─▶ at most 9
+//!                                                                              ─▶ less what bends nothing, less what never pays
 //!
 //! gain │      x*                     x*  ← kept: it may pay more than the first
 //!      │      ╱╲          x*        ╱
@@ -27,13 +27,9 @@ use super::{
     },
 };
 use alloy::primitives::U256;
-use std::cmp::Reverse;
 
 /// Ticks whose ends are looked at.
 const MOST_TICKS: usize = 24;
-
-/// Budgets handed on, beside the least.
-const MOST_BUDGETS: usize = 9;
 
 /// A hair is this many bits below a budget.
 const HAIR_BITS: usize = 30;
@@ -54,7 +50,7 @@ pub struct Budgets {
     pub min: U256,
     /// The most that can pay.
     pub max: U256,
-    /// What to try between, growing; at most eight.
+    /// What to try between, growing: few, as the poorer peaks of ticks are left out.
     pub breakpoints: Vec<U256>,
     /// What the largest of them costs: an action may use less than its budget.
     pub most_to_pay: U256,
@@ -175,10 +171,10 @@ impl FxMarket {
         points
     }
 
-    /// Leaves out what bends nothing and what never pays, and the poorest while there are too many.
+    /// Leaves out what bends nothing and what never pays.
     fn kept(&self, action: Action, points: Vec<Point>) -> Result<Vec<Point>, FxRevert> {
         let points = without_straight(points);
-        let mut kept: Vec<(Point, bool)> = Vec::new();
+        let mut kept: Vec<Point> = Vec::new();
         let (mut most, mut skipped): (Option<Ledger>, Vec<Point>) = (None, Vec::new());
         for point in points {
             let ledger = self.ledger(action, &point, DEAREST)?;
@@ -189,29 +185,11 @@ impl FxMarket {
             most = Some(ledger);
             // Of what lies between two that may pay: where the notes change, and where the way up begins.
             let valley = skipped.pop();
-            kept.extend(skipped.drain(..).filter(|point| point.used_for == Use::Notes).chain(valley).map(|point| (point, false)));
-            kept.push((point, true));
+            kept.extend(skipped.drain(..).filter(|point| point.used_for == Use::Notes).chain(valley));
+            kept.push(point);
         }
-        while kept.len() > MOST_BUDGETS {
-            let mut peaks = Vec::new();
-            for (place, (point, is_peak)) in kept.iter().enumerate() {
-                if *is_peak && point.used_for == Use::Bend {
-                    peaks.push((self.ledger(action, point, U256::from(100))?, place));
-                }
-            }
-            let poorest = peaks.into_iter().reduce(|poorest, other| if poorest.0.is_more_than(&other.0) { other } else { poorest });
-            let Some((_, place)) = poorest else { break };
-            kept.remove(place);
-            // The way up to it is no way any more.
-            if let Some(valley) =
-                place.checked_sub(1).filter(|valley| kept.get(*valley).is_some_and(|(point, is_peak)| !is_peak && point.used_for == Use::Bend))
-            {
-                kept.remove(valley);
-            }
-        }
-        kept.sort_by_key(|(point, _)| Reverse(point.budget));
-        kept.reverse();
-        Ok(kept.into_iter().map(|(point, _)| point).collect())
+        kept.sort_by_key(|point| point.budget);
+        Ok(kept)
     }
 
     /// What a budget brings at `percent` of the protocol's price, and what it costs.
