@@ -26,7 +26,7 @@ const POINTS: u64 = 1_500;
 struct Dice(u64);
 
 impl Dice {
-    fn up_to(&mut self, most: u64) -> u64 {
+    const fn up_to(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -119,7 +119,7 @@ fn action_of(kind: usize, model: &Pool) -> Action {
     }
 }
 
-fn market(model: Pool, price: U256, side: Side) -> FxMarket {
+const fn market(model: Pool, price: U256, side: Side) -> FxMarket {
     let prices = Prices { anchor: price, min: price, max: price, liquidate: price };
     let none = Address::ZERO;
     FxMarket { pool: none, collateral: none, oracle: none, implementation: none, prices, funding_ratio: U256::ZERO, model, reserve: none, side }
