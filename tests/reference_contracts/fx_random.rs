@@ -38,7 +38,7 @@ const STEPS: usize = 12;
 struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,11 +46,11 @@ impl Dice {
         x ^ (x >> 31)
     }
 
-    fn up_to(&mut self, most: u64) -> u64 {
+    const fn up_to(&mut self, most: u64) -> u64 {
         self.roll() % (most + 1)
     }
 
-    fn within(&mut self, least: u64, most: u64) -> u64 {
+    const fn within(&mut self, least: u64, most: u64) -> u64 {
         least + self.up_to(most - least)
     }
 
@@ -60,7 +60,7 @@ impl Dice {
         U256::from(self.up_to(most))
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    const fn chance(&mut self, percent: u64) -> bool {
         self.up_to(99) < percent
     }
 
@@ -110,7 +110,7 @@ impl Run {
         run
     }
 
-    fn pool(&self) -> Address {
+    const fn pool(&self) -> Address {
         if self.is_short { self.side.short } else { self.side.long }
     }
 
@@ -557,7 +557,7 @@ fn the_tick_of_shares_is_the_contracts_at_every_ratio() {
     let (most, top) = (U256::ONE << 95, U256::ONE << 191);
     let mut shares: Vec<(U256, U256)> = vec![(most, MIN_RATIO >> 1), (most, (MIN_RATIO >> 1) + U256::ONE), (most, (MIN_RATIO >> 1) + U256::from(2))];
     for _ in 0..400 {
-        let tick = i16::try_from(dice.up_to(65_532)).map_or_else(|_| 0, |tick| tick) - i16::try_from(dice.up_to(32_766)).unwrap();
+        let tick = i16::try_from(dice.up_to(65_532)).unwrap_or(0) - i16::try_from(dice.up_to(32_766)).unwrap();
         let ratio = ratio_at_tick(tick).unwrap();
         // The debt nearest to the tick's ratio, and those beside it.
         let least: U256 = top / ratio;
