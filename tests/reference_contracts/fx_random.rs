@@ -46,11 +46,11 @@ impl Dice {
         x ^ (x >> 31)
     }
 
-    fn up_to(&mut self, most: u64) -> u64 {
+    const fn up_to(&mut self, most: u64) -> u64 {
         self.roll() % (most + 1)
     }
 
-    fn within(&mut self, least: u64, most: u64) -> u64 {
+    const fn within(&mut self, least: u64, most: u64) -> u64 {
         least + self.up_to(most - least)
     }
 
@@ -60,7 +60,7 @@ impl Dice {
         U256::from(self.up_to(most))
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    const fn chance(&mut self, percent: u64) -> bool {
         self.up_to(99) < percent
     }
 
