@@ -86,7 +86,7 @@ pub fn calls(manager: &ShortManager, mut pool: Pool, price: U256, notes: U256) -
 fn whole(manager: &ShortManager, pool: &Pool, price: U256, notes: U256) -> Option<(Redemption, Pool)> {
     let mut asked = notes;
     // What is left over shrinks the next try; rounding may leave a unit once or twice more.
-    for _ in 0..4 {
+    for _ in 0..16 {
         let (done, after) = redeem(manager, pool, price, asked).ok()?;
         if done.redeemed.raw_left.is_zero() && done.redeemed.visits.len() <= MOST_VISITS {
             return (!done.colls.is_zero()).then_some((Redemption { notes: asked, pays: done.colls }, after));
