@@ -13,6 +13,9 @@
 use alloy::primitives::U256;
 use std::cmp::Reverse;
 
+/// Quotes that a search may take beside those of the kinks.
+const QUOTES: usize = 24;
+
 /// A promise of less than this part more than the best one is not followed.
 const WORTH_A_LOOK: i128 = 20_000;
 
@@ -62,6 +65,12 @@ impl<T> Search<T> {
         kinks.sort_unstable();
         kinks.dedup();
         Self { kinks, samples: Vec::new(), left: evaluations, best: None }
+    }
+
+    /// A search by quotes, which cost far less than simulations.
+    #[must_use]
+    pub fn by_quotes(kinks: &[U256]) -> Self {
+        Self::new(kinks, kinks.len().saturating_add(QUOTES))
     }
 
     /// Adds what is known already and costs no evaluation.
@@ -130,8 +139,18 @@ impl<T> Search<T> {
         let shift = most.bit_len().saturating_sub(GAIN_BITS);
         let scaled = |gain: U256| i128::try_from(gain >> shift).unwrap_or(i128::MAX >> 2);
         let bar = scaled(most).saturating_add(scaled(most) / WORTH_A_LOOK);
-        let pieces = self.kinks.iter().zip(self.kinks.iter().skip(1)).filter(|(low, high)| self.gain_at(**low).is_some() && self.gain_at(**high).is_some());
-        let promises = pieces.filter_map(|(low, high)| Piece::new(&self.samples, *low, *high, &scaled)?.promise());
+        let known: Vec<usize> = self.kinks.iter().enumerate().filter(|(_, at)| self.gain_at(**at).is_some()).map(|(place, _)| place).collect();
+        let promises = known.iter().zip(known.iter().skip(1)).filter_map(|(low, high)| {
+            let is_piece = high.saturating_sub(*low) == 1;
+            let (from, to) = (*self.kinks.get(*low)?, *self.kinks.get(*high)?);
+            let promise = Piece::new(&self.samples, from, to, &scaled)?.promise()?;
+            if !is_piece && [from, to].iter().all(|end| self.gain_at(*end).flatten().is_none()) {
+                return None;
+            }
+            // A stretch with a kink that was passed over is no piece: the kink comes first.
+            let at = if is_piece { promise.at } else { *self.kinks.get(low.midpoint(*high))? };
+            Some(Promise { at, ..promise })
+        });
         let promised = promises.max_by_key(|promise| promise.gain).filter(|promise| promise.gain > bar).map(|promise| promise.at);
         let passed_over = || self.kinks.iter().filter(|kink| self.gain_at(**kink).is_none()).min_by_key(|kink| kink.abs_diff(best)).copied();
         promised.or_else(passed_over).or_else(|| self.beside(best))

@@ -25,9 +25,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// Quotes that the search for one size in one conversion may take beside those of the ends and the breakpoints.
-const SEARCH_QUOTES: usize = 24;
-
 /// Simulations that packing needs after sizing: one behind the others, some to size it again there, one more where somebody in front of it
 /// fell out, and the final ones.
 const KEPT_FOR_PACKING: usize = 1 + 3 + 1 + FINAL_RUNS;
@@ -169,7 +166,7 @@ impl Sizing<'_> {
         for size in also {
             found.extend(ask(size)?);
         }
-        let search = Search::new(&points, points.len().saturating_add(SEARCH_QUOTES));
+        let search = Search::by_quotes(&points);
         let best = search.run(|amount| -> Result<_, SimulationError> { Ok(ask(Size { unit, amount })?.map(|quoted| (quoted.gain, quoted))) })?;
         found.extend(best.map(|(_, quoted)| quoted));
         if found.is_empty() {

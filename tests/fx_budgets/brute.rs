@@ -53,15 +53,27 @@ pub(crate) struct Situation {
 /// How the search did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Comparison {
+    /// By so few evaluations.
     pub(crate) searched: U256,
+    /// By as many as the engine takes quotes.
+    pub(crate) quoted: U256,
     pub(crate) brute: U256,
     pub(crate) evaluations: usize,
 }
 
 impl Comparison {
-    /// Searched to best, in millionths.
+    /// Searched by few evaluations to best, in millionths.
     pub(crate) fn ratio(&self) -> u64 {
-        if self.brute.is_zero() { 1_000_000 } else { u64::try_from(self.searched * U256::from(1_000_000) / self.brute).unwrap_or(u64::MAX) }
+        self.ratio_of(self.searched)
+    }
+
+    /// Searched by quotes to best, in millionths.
+    pub(crate) fn quoted_ratio(&self) -> u64 {
+        self.ratio_of(self.quoted)
+    }
+
+    fn ratio_of(&self, gain: U256) -> u64 {
+        if self.brute.is_zero() { 1_000_000 } else { u64::try_from(gain * U256::from(1_000_000) / self.brute).unwrap_or(u64::MAX) }
     }
 }
 
@@ -87,15 +99,20 @@ impl Situation {
         Some(std::iter::once(found.min).chain(found.breakpoints).chain([found.max]).filter(|budget| *budget <= found.max).collect())
     }
 
-    pub(crate) fn compare(&self, points: u64) -> Comparison {
+    /// The search against so many sizes; `told` hears of each evaluation.
+    pub(crate) fn compare(&self, points: u64, mut told: impl FnMut(U256, Option<U256>)) -> Comparison {
         let mut evaluations = 0;
         let kinks = self.kinks().unwrap_or_default();
+        let quoted = Search::by_quotes(&kinks).run(|size| Ok::<_, Infallible>(self.gain(size).map(|gain| (gain, ()))));
         let found = Search::new(&kinks, EVALUATIONS).run(|size| {
             evaluations += 1;
-            Ok::<_, Infallible>(self.gain(size).map(|gain| (gain, size)))
+            let gain = self.gain(size);
+            told(size, gain);
+            Ok::<_, Infallible>(gain.map(|gain| (gain, size)))
         });
         let searched = found.unwrap_or_else(|never| match never {}).map_or(U256::ZERO, |(gain, _)| gain);
-        Comparison { searched, brute: self.brute(&kinks, points), evaluations }
+        let quoted = quoted.unwrap_or_else(|never| match never {}).map_or(U256::ZERO, |(gain, ())| gain);
+        Comparison { searched, quoted, brute: self.brute(&kinks, points), evaluations }
     }
 
     /// The best of sizes everywhere, and of those around each end.

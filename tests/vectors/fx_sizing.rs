@@ -103,8 +103,8 @@ fn searched(case: &ScanCase) -> Outcome {
             for of_price in [9_900, 9_990, 10_000, 10_080] {
                 let venue = venue(colls, percent, price / unit, of_price);
                 let situation = Situation { market: market.clone(), action: Action::Liquidate, payment: Payment::Base(token_in), venue, notes: None };
-                let comparison = situation.compare(3_000);
-                if comparison.evaluations > EVALUATIONS || comparison.ratio() < 999_000 {
+                let comparison = situation.compare(3_000, |_, _| ());
+                if comparison.evaluations > EVALUATIONS || comparison.ratio() < 999_000 || comparison.quoted_ratio() < 999_000 {
                     return Err(format!("{token_in:?}, depth {percent} %, price {of_price}: {comparison:?}"));
                 }
                 worst = worst.min(comparison.ratio());

@@ -81,7 +81,7 @@ fn whole(manager: &ShortManager, pool: &Pool, price: U256, notes: U256, most_vis
     let all = mul_div_down(pool.total_raw().ok()?.debts, PRECISION, manager.scaling_factor).ok()?;
     let mut asked = notes.min(all);
     // What is left over shrinks the next try; rounding may leave a unit once or twice more.
-    for _ in 0..4 {
+    for _ in 0..16 {
         let (done, after) = redeem(manager, pool, price, asked).ok()?;
         let visited = done.redeemed.visits.len();
         if done.redeemed.raw_left.is_zero() && visited <= most_visits {
