@@ -72,8 +72,9 @@ abstract contract FluxLiquidations is FluxLock {
             _moveFraction(registered[i], manager, fraction);
         }
         for (uint256 i; i < additional.length; ++i) {
+            if (_seized(manager, additional, i)) continue;
             if (!IFluxFactory(factory).isWrapper(additional[i])) revert WrapperNotAllowed();
-            if (!_seized(manager, additional, i)) _moveFraction(additional[i], manager, fraction);
+            _moveFraction(additional[i], manager, fraction);
         }
     }
 
