@@ -22,7 +22,7 @@ lint: contracts
 	$(CARGO) clippy --all-targets -- -D warnings
 
 solidity-test: contracts
-	cd solidity && node_modules/.bin/forge test
+	cd solidity && node forge.js test
 
 # Packages by their lock file, and the third-party contracts that come as sources only, compiled.
 contracts: $(MORPHO)

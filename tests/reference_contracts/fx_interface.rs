@@ -1,37 +1,10 @@
 //! The interface: every selector, error and event topic of the deployed f(x) contracts is one of the reference contracts'.
 
-use alloy::{hex, json_abi::JsonAbi};
-use serde_json::Value;
-use std::{fs, path::Path};
-
-/// Contracts with what each of them must have: functions, errors, events.
-struct Interface {
-    of: &'static [&'static str],
-    functions: &'static [&'static str],
-    errors: &'static [&'static str],
-    events: &'static [&'static str],
-}
+use crate::interface::{Interface, check};
 
 #[test]
 fn interfaces_are_the_contracts() {
-    for Interface { of, functions, errors, events } in INTERFACES {
-        for name in *of {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("solidity/artifacts/{name}.json"));
-            let artifact: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-            let abi: JsonAbi = serde_json::from_value(artifact["abi"].clone()).unwrap();
-            let ours: Vec<_> = abi.functions().map(|item| hex::encode(item.selector())).collect();
-            assert_eq!(missing(functions, &ours), Vec::<&str>::new(), "{name}: functions");
-            let ours: Vec<_> = abi.errors().map(|item| hex::encode(item.selector())).collect();
-            assert_eq!(missing(errors, &ours), Vec::<&str>::new(), "{name}: errors");
-            let ours: Vec<_> = abi.events().map(|item| hex::encode(item.selector())).collect();
-            assert_eq!(missing(events, &ours), Vec::<&str>::new(), "{name}: events");
-        }
-    }
-}
-
-/// What of `all` is not among `ours`.
-fn missing<'a>(all: &[&'a str], ours: &[String]) -> Vec<&'a str> {
-    all.iter().filter(|one| !ours.iter().any(|mine| mine == *one)).copied().collect()
+    check(INTERFACES);
 }
 
 const INTERFACES: &[Interface] = &[

@@ -1,4 +1,5 @@
-//! The reference contracts of f(x) and Curve against what the deployed contracts did: `tests/vectors/fx.json` and `curve.json`.
+//! The reference contracts of f(x) and Curve against what the deployed contracts did, `tests/vectors/fx.json` and `curve.json`; those of Flux
+//! against its specification's cases, `flux.json`, and our own maths.
 //!
 //! ```text
 //! artifacts ──deploy──▶ world ──clone, put the case's `before` in place──▶ call ──▶ returns, balances, storage, events
@@ -16,6 +17,10 @@ mod curve;
 mod curve_behaviour;
 mod curve_world;
 mod evm;
+mod flux;
+mod flux_interface;
+mod flux_random;
+mod flux_world;
 mod fx;
 mod fx_interface;
 mod fx_locks;
@@ -23,3 +28,4 @@ mod fx_random;
 mod fx_random_model;
 mod fx_storage;
 mod fx_world;
+mod interface;

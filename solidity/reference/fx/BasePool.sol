@@ -2,7 +2,8 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {PRECISION, divUp, withField} from "./Fields.sol";
+import {divUp} from "../Amounts.sol";
+import {PRECISION, withField} from "./Fields.sol";
 import {IConfiguration, IPriceOracle, LiquidateResult, RebalanceResult} from "./IFx.sol";
 import {PoolActions} from "./PoolActions.sol";
 import {PositionToken} from "./PositionToken.sol";

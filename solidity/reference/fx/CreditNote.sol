@@ -2,7 +2,7 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {Erc20} from "./Erc20.sol";
+import {Erc20} from "../Erc20.sol";
 
 /// A note of one short pool: as many are in circulation as collateral tokens are lent out, in those tokens' units.
 /// PoolManager mints and burns; an OpenZeppelin 5 token for everybody else.

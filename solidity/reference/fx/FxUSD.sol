@@ -2,7 +2,7 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {Erc20} from "./Erc20.sol";
+import {Erc20} from "../Erc20.sol";
 
 /// fxUSD: 18 decimals, string reverts, minted and burned without allowance by the long manager.
 contract FxUSD is Access, Erc20 {

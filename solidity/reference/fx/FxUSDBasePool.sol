@@ -2,7 +2,8 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {PRECISION, divUp, min, pullToken} from "./Fields.sol";
+import {divUp, min, pullToken} from "../Amounts.sol";
+import {PRECISION} from "./Fields.sol";
 import {ILongManager, IToken} from "./IFx.sol";
 import {readFeed} from "./Feeds.sol";
 

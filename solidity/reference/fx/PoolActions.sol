@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.28;
 
-import {FEE_PRECISION, PRECISION, min} from "./Fields.sol";
+import {min} from "../Amounts.sol";
+import {FEE_PRECISION, PRECISION} from "./Fields.sol";
 import {IPriceOracle, LiquidateResult, RebalanceResult} from "./IFx.sol";
 import {PoolTicks} from "./PoolTicks.sol";
 import {NO_TICK, ONE_X96} from "./TickMath.sol";

@@ -2,7 +2,8 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {FEE_PRECISION, PRECISION, min} from "./Fields.sol";
+import {min} from "../Amounts.sol";
+import {FEE_PRECISION, PRECISION} from "./Fields.sol";
 import {IBasePool, IPool, IShortPool} from "./IFx.sol";
 import {readFeed} from "./Feeds.sol";
 

@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
 import {IToken} from "./IFx.sol";
-import {sendToken} from "./Fields.sol";
+import {sendToken} from "../Amounts.sol";
 
 /// Tokens that top up the bonus of a liquidation whose tick cannot pay it.
 contract ReservePool is Access {

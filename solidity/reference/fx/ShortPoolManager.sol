@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.28;
 
-import {FEE_PRECISION, PRECISION, divUp, field, pullToken, sendToken, withField} from "./Fields.sol";
+import {divUp, pullToken, sendToken} from "../Amounts.sol";
+import {FEE_PRECISION, PRECISION, field, withField} from "./Fields.sol";
 import {
     ILongManager,
     IPool,

@@ -2,7 +2,7 @@
 pragma solidity 0.8.28;
 
 import {Access} from "./Access.sol";
-import {Erc20} from "./Erc20.sol";
+import {Erc20} from "../Erc20.sol";
 
 /// Staked ether whose balances grow: a balance is a share of all pooled ether.
 contract StEth is Access {
