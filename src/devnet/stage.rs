@@ -6,6 +6,7 @@ use super::{
     chain::{Chain, ChainConfig},
     contracts::{Contracts, MarketFacts},
     deploy::{self, Cast, units},
+    flux::{self, FluxContracts},
     fx::{self, FxContracts},
     hands::{Hands, ask},
     people::Person,
@@ -36,6 +37,8 @@ pub struct DevnetConfig {
     pub seed: Option<Seed>,
     /// Whether f(x) is deployed too, with positions in all its pools.
     pub fx: bool,
+    /// Whether Flux is deployed too, with lenders' money in its vaults.
+    pub flux: bool,
 }
 
 /// Everything that a searcher's configuration for this devnet needs.
@@ -62,6 +65,9 @@ pub struct ConfigFacts {
     /// f(x), where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fx: Option<FxContracts>,
+    /// Flux, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flux: Option<FluxContracts>,
 }
 
 /// A chain with real contracts and people.
@@ -70,6 +76,7 @@ pub struct Devnet {
     chain: Chain,
     contracts: Contracts,
     fx: Option<FxContracts>,
+    flux: Option<FluxContracts>,
     transmitter: Person,
     rival: Person,
 }
@@ -95,7 +102,13 @@ impl Devnet {
             seed::plant(&chain, &contracts, &deployer, seed).await?;
         }
         let fx = if config.fx { Some(fx::deploy(&chain, &contracts, &deployer, &rival).await?) } else { None };
-        let mut devnet = Self { chain, contracts, fx, transmitter, rival };
+        let flux = if config.flux {
+            let router = fx.as_ref().map(|fx| fx.router);
+            Some(flux::deploy(&chain, &contracts, &deployer, &rival, router).await?)
+        } else {
+            None
+        };
+        let mut devnet = Self { chain, contracts, fx, flux, transmitter, rival };
         if devnet.fx.is_some() {
             fx::plant(&devnet.fx_world()?).await?;
         }
@@ -111,7 +124,8 @@ impl Devnet {
         config.block_every = None;
         config.state = None;
         let chain = Chain::fork(config, self.chain.node().url()).await?;
-        Ok(Self { chain, contracts: self.contracts.clone(), fx: self.fx.clone(), transmitter: self.transmitter.clone(), rival: self.rival.clone() })
+        let (contracts, fx, flux) = (self.contracts.clone(), self.fx.clone(), self.flux.clone());
+        Ok(Self { chain, contracts, fx, flux, transmitter: self.transmitter.clone(), rival: self.rival.clone() })
     }
 
     /// Ends the node and starts it again from its state file, as [`Chain::restart_node`] does it.
@@ -132,6 +146,12 @@ impl Devnet {
     #[must_use]
     pub const fn fx(&self) -> Option<&FxContracts> {
         self.fx.as_ref()
+    }
+
+    /// Flux, where it is deployed.
+    #[must_use]
+    pub const fn flux(&self) -> Option<&FluxContracts> {
+        self.flux.as_ref()
     }
 
     /// Asks a contract at the newest block.
@@ -179,6 +199,7 @@ impl Devnet {
             operators: self.operators()?.iter().map(Person::address).collect(),
             contracts: self.contracts.clone(),
             fx: self.fx.clone(),
+            flux: self.flux.clone(),
         })
     }
 
