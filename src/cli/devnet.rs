@@ -32,7 +32,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut stop = setup::interrupted();
     let chain = ChainConfig { block_every: Some(Duration::from_secs(args.block_every.max(1))), ..ChainConfig::default() };
     let seed = Some(Seed { borrowers: args.borrowers, ..Seed::default() });
-    let devnet = Devnet::start(DevnetConfig { chain, seed, fx: args.fx, flux: args.flux }).await.map_err(Failure::from_error)?;
+    let devnet = Devnet::start(DevnetConfig { chain, seed, fx: args.fx, flux: args.flux, flux_vaults: Vec::new() }).await.map_err(Failure::from_error)?;
     let facts = devnet.config_facts().map_err(Failure::from_error)?;
     print::line(format!("http    {}", facts.http_url));
     print::line(format!("ws      {}", facts.ws_url));

@@ -150,7 +150,7 @@ fn flux_protocol(flux: &FluxContracts, position_manager: Address) -> Value {
         ("contract", text(&flux.factory)),
         ("from_block", number(flux.since)),
         ("markets", addresses(&mut flux.vaults.iter().map(|vault| vault.address))),
-        ("standard_strategies", addresses(&mut flux.vaults.iter().map(|vault| vault.strategy))),
+        ("standard_strategies", addresses(&mut flux.vaults.iter().filter(|vault| vault.is_standard).map(|vault| vault.strategy))),
         ("additional_wrappers", addresses(&mut flux.wrappers.iter().map(|wrapper| wrapper.address))),
         ("position_managers", addresses(&mut std::iter::once(position_manager))),
         ("dust_usd", number(DUST)),

@@ -6,7 +6,7 @@ use super::{
     chain::{Chain, ChainConfig},
     contracts::{Contracts, MarketFacts},
     deploy::{self, Cast, units},
-    flux::{self, FluxContracts},
+    flux::{self, FluxContracts, Terms},
     fx::{self, FxContracts},
     hands::{Hands, ask},
     people::Person,
@@ -25,6 +25,8 @@ use std::{ops::Deref, sync::Arc};
 const RIVAL_CAPITAL: u64 = 20_000_000;
 /// The same in ether, wrapped.
 const RIVAL_WETH: u64 = 10_000;
+/// Which of the node's accounts owns the executor.
+const OWNER: usize = 1;
 /// How many operators a searcher gets.
 const OPERATORS: usize = 4;
 
@@ -39,6 +41,8 @@ pub struct DevnetConfig {
     pub fx: bool,
     /// Whether Flux is deployed too, with lenders' money in its vaults.
     pub flux: bool,
+    /// Flux vaults beside the usual ones.
+    pub flux_vaults: Vec<Terms>,
 }
 
 /// Everything that a searcher's configuration for this devnet needs.
@@ -103,8 +107,8 @@ impl Devnet {
         }
         let fx = if config.fx { Some(fx::deploy(&chain, &contracts, &deployer, &rival).await?) } else { None };
         let flux = if config.flux {
-            let router = fx.as_ref().map(|fx| fx.router);
-            Some(flux::deploy(&chain, &contracts, &deployer, &rival, router).await?)
+            let cast = flux::Cast { deployer: &deployer, owner: &chain.dev_account(OWNER)?, rival: &rival };
+            Some(flux::deploy(&chain, &contracts, &cast, &config.flux_vaults, fx.as_ref().map(|fx| fx.router)).await?)
         } else {
             None
         };
@@ -172,7 +176,7 @@ impl Devnet {
 
     /// Who is to own a searcher's executor.
     pub fn owner(&self) -> Result<Person, DevnetError> {
-        self.chain.dev_account(1)
+        self.chain.dev_account(OWNER)
     }
 
     /// The funded keys that a searcher sends with.

@@ -2,20 +2,20 @@
 
 use crate::support::{identity, next_block, result, send_bundle};
 use alloy::{
-    primitives::{B256, Bytes, I256, U256},
+    primitives::{Address, B256, Bytes, I256, U256},
     sol_types::SolEvent,
 };
 use harrier::devnet::{
     Devnet, DevnetConfig,
     flux::{
-        Terms,
+        Keeper, Terms,
         abi::{Registry, Strategy, Vault, Wrapper},
     },
 };
 use serde_json::json;
 
-async fn devnet() -> Devnet {
-    Devnet::start(DevnetConfig { flux: true, ..DevnetConfig::default() }).await.unwrap()
+async fn devnet(flux_vaults: Vec<Terms>) -> Devnet {
+    Devnet::start(DevnetConfig { flux: true, flux_vaults, ..DevnetConfig::default() }).await.unwrap()
 }
 
 fn usdc(whole: u64) -> U256 {
@@ -32,7 +32,8 @@ fn percent(parts: u64) -> U256 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vaults_have_their_terms_and_prices_are_the_feeds() {
-    let devnet = devnet().await;
+    let by_account = Terms::named("by account").keeper(Keeper::Account(Address::repeat_byte(7))).lent(7);
+    let devnet = devnet(vec![by_account, Terms::named("open").keeper(Keeper::Anyone), Terms::named("own").keeper(Keeper::Executor)]).await;
     let world = devnet.flux_world().unwrap();
     for (name, margin) in [("standard", 1), ("altruistic", 0), ("generous", 20)] {
         let vault = world.vault(name).unwrap();
@@ -51,16 +52,19 @@ async fn vaults_have_their_terms_and_prices_are_the_feeds() {
         assert_eq!(devnet.ask("underlying", wrapper.address, &Wrapper::underlyingAssetCall {}).await.unwrap(), wrapper.underlying, "{}", wrapper.name);
     }
     assert_eq!(world.executor_of(world.rival).await.unwrap(), world.rival);
-    let keeper = world.vault_with(&Terms::named("keeper").adl_manager(devnet.rival().address()).lent(7)).await.unwrap();
-    assert_eq!(devnet.ask("keeper", keeper.address, &Vault::adlManagerCall {}).await.unwrap(), devnet.rival().address());
-    assert_eq!(world.books(&keeper).await.unwrap().cash, usdc(7));
+    let executor = devnet.owner().unwrap().address().create(0);
+    for (name, keeper) in [("by account", Address::repeat_byte(7)), ("open", Address::ZERO), ("own", executor)] {
+        let vault = world.vault(name).unwrap().address;
+        assert_eq!(devnet.ask("keeper", vault, &Vault::adlManagerCall {}).await.unwrap(), keeper, "{name}");
+    }
+    assert_eq!(world.books(world.vault("by account").unwrap()).await.unwrap().cash, usdc(7));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_price_makes_the_documented_example_and_a_rival_takes_it() {
-    let devnet = devnet().await;
+    let devnet = devnet(Vec::new()).await;
     let world = devnet.flux_world().unwrap();
-    let vault = world.vault_with(&Terms::named("interest-free").yearly_rate(0)).await.unwrap();
+    let vault = world.vault("interest-free").unwrap().clone();
     devnet.price_mined("ETH/USD", I256::try_from(800_000_000_000_i64).unwrap()).await.unwrap();
     let story = world.manager("alice").of(&vault).bond(usdc(20_000)).borrows(usdc(100_000)).holds("WETH", wad(12));
     let alice = story.opens().await.unwrap().remove(0);
@@ -86,7 +90,7 @@ async fn a_pending_price_makes_the_documented_example_and_a_rival_takes_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_position_is_its_bond_its_capital_and_its_registered_wrappers() {
-    let devnet = devnet().await;
+    let devnet = devnet(Vec::new()).await;
     let world = devnet.flux_world().unwrap();
     let vault = world.vault("standard").unwrap().clone();
     // Ether is dearer in the market than in the feed.
@@ -123,30 +127,26 @@ async fn a_position_is_its_bond_its_capital_and_its_registered_wrappers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_of_another_rule_waits_for_its_block_and_takes_the_healthy() {
-    let devnet = devnet().await;
+    let devnet = devnet(vec![Terms::named("patient").patience(12, 30_000)]).await;
     let world = devnet.flux_world().unwrap();
-    let first_block = devnet.head().number + 12;
-    let vault = world.vault_with(&Terms::named("patient").patience(first_block, 30_000)).await.unwrap();
+    let vault = world.vault("patient").unwrap().clone();
     let story = world.manager("paul").of(&vault).bond(usdc(5_000)).borrows(usdc(20_000)).holds("WETH", wad(8));
     let paul = story.opens().await.unwrap().remove(0);
-    let mut waited = 0;
-    loop {
+    // Four blocks were mined since the vault was begun: two for it and two for paul.
+    let mut said = Vec::new();
+    for _ in 0..12 {
         let standing = world.standing(&vault, paul.script).await.unwrap();
         assert!(standing.health > percent(124));
-        // A call is made in the newest block.
-        assert_eq!(standing.is_liquidatable, devnet.head().number >= first_block);
-        if standing.is_liquidatable {
-            break;
-        }
-        waited += 1;
+        said.push(standing.is_liquidatable);
         devnet.build_block().await.unwrap();
     }
-    assert!(waited > 1);
+    assert_eq!(said.iter().position(|said| *said), Some(8), "{said:?}");
+    assert!(said[8..].iter().all(|said| *said));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_gets_nowhere_with_somebodys_executor() {
-    let devnet = devnet().await;
+    let devnet = devnet(Vec::new()).await;
     let world = devnet.flux_world().unwrap();
     let story = world.manager("alice").bond(usdc(20_000)).borrows(usdc(100_000)).holds("WETH", wad(36));
     let alice = story.opens().await.unwrap().remove(0);
@@ -157,7 +157,7 @@ async fn a_stranger_gets_nowhere_with_somebodys_executor() {
     let stranger = world.stranger(world.rival).await.unwrap();
     assert_eq!(world.executor_of(stranger.address()).await.unwrap(), world.rival);
     // What would empty the rival's executor, if it took orders from anybody.
-    let data = Bytes::from(alloy::sol_types::SolValue::abi_encode(&Vec::<(alloy::primitives::Address, Bytes)>::new()));
+    let data = Bytes::from(alloy::sol_types::SolValue::abi_encode(&Vec::<(Address, Bytes)>::new()));
     let hashes = world.attacks(&stranger, world.rival, &alice, &data).await.unwrap();
     let report = devnet.build_block().await.unwrap();
     assert_eq!(report.txs, hashes);

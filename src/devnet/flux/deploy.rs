@@ -1,9 +1,9 @@
 //! Deploying Flux: what the vaults share, then each vault with its lenders' money.
 
 use super::{
-    FluxContracts, FluxVault, FluxWorld, FluxWrapper,
+    FluxContracts, FluxVault, FluxWrapper,
     abi::{Factory, Registry, Shares},
-    terms::Terms,
+    terms::{Keeper, Terms},
 };
 use crate::devnet::{
     DevnetError, abi::Token, acts::POCKET_MONEY, artifacts::Artifact, chain::Chain, contracts::Contracts, deploy::units, hands::Hands, market, people::Person,
@@ -27,14 +27,25 @@ pub(super) fn lender() -> Person {
     Person::named("a lender of flux")
 }
 
-/// Deploys everything. `router` is Uniswap's, where it is there already.
+/// Who has to do with Flux.
+pub(in crate::devnet) struct Cast<'a> {
+    /// Who deploys and owns it.
+    pub(in crate::devnet) deployer: &'a Person,
+    /// Who owns the searcher's executor, or will.
+    pub(in crate::devnet) owner: &'a Person,
+    /// Who liquidates, too.
+    pub(in crate::devnet) rival: &'a Person,
+}
+
+/// Deploys everything, the usual vaults and these. `router` is Uniswap's, where it is there already.
 pub(in crate::devnet) async fn deploy(
     chain: &Chain,
     contracts: &Contracts,
-    by: &Person,
-    rival: &Person,
+    cast: &Cast<'_>,
+    vaults: &[Terms],
     router: Option<Address>,
 ) -> Result<FluxContracts, DevnetError> {
+    let (by, rival) = (cast.deployer, cast.rival);
     let since = chain.head().number;
     let mut hands = Hands::new(chain);
     let usdc = contracts.token("USDC")?.address;
@@ -83,41 +94,41 @@ pub(in crate::devnet) async fn deploy(
         since,
         ready_at: since,
     };
-    for terms in [Terms::named("standard"), Terms::named("altruistic").margin(0), Terms::named("generous").margin(2_000)] {
-        let vault = create(&mut hands, by, &flux, usdc, &terms).await?;
-        flux.vaults.push(vault);
+    let executor = cast.owner.address().create(chain.node().nonce(cast.owner.address()).await?);
+    for terms in Terms::usual().iter().chain(vaults) {
+        let keeper = match terms.keeper {
+            Keeper::Anyone => Address::ZERO,
+            Keeper::Account(account) => account,
+            Keeper::Executor => executor,
+        };
+        let (code, arguments) = terms.strategy(chain.head().number)?;
+        let strategy = hands.create(by, "strategy", &code, arguments).await?;
+        let vault = FluxVault { name: terms.name.clone(), address: Address::ZERO, strategy, is_standard: terms.patience.is_none() };
+        flux.vaults.push(create(&mut hands, by, (&flux, usdc), vault, keeper, terms.lent).await?);
     }
-    hands.settle().await?;
     flux.ready_at = chain.head().number;
     Ok(flux)
 }
 
-/// A vault that its factory knows, with its lenders' money in it.
-async fn create(hands: &mut Hands<'_>, by: &Person, flux: &FluxContracts, usdc: Address, terms: &Terms) -> Result<FluxVault, DevnetError> {
-    let (code, arguments) = terms.strategy()?;
-    let strategy = hands.create(by, "strategy", &code, arguments).await?;
-    let names = (format!("Flux {}", terms.name), format!("flux-{}", terms.name));
-    let arguments = (usdc, strategy, flux.factory, flux.base_wrapper, terms.adl_manager, names.0, names.1).abi_encode_params();
-    let vault = hands.create(by, "vault", &Artifact::own("FluxVault")?, arguments).await?;
+/// A vault that its factory knows, with its lenders' money in it, in whole USDC.
+async fn create(
+    hands: &mut Hands<'_>,
+    by: &Person,
+    (flux, usdc): (&FluxContracts, Address),
+    vault: FluxVault,
+    keeper: Address,
+    lent: u64,
+) -> Result<FluxVault, DevnetError> {
+    let names = (format!("Flux {}", vault.name), format!("flux-{}", vault.name));
+    let arguments = (usdc, vault.strategy, flux.factory, flux.base_wrapper, keeper, names.0, names.1).abi_encode_params();
+    let address = hands.create(by, "vault", &Artifact::own("FluxVault")?, arguments).await?;
     let lender = lender();
-    let assets = units(terms.lent, 6);
-    hands.call(by, "vault of the factory", flux.factory, Factory::addVaultCall { vault }, GAS).await?;
+    let assets = units(lent, 6);
+    hands.call(by, "vault of the factory", flux.factory, Factory::addVaultCall { vault: address }, GAS).await?;
     hands.call(by, "lender's money", usdc, Token::transferCall { to: lender.address(), amount: assets }, GAS).await?;
     hands.settle().await?;
-    hands.call(&lender, "approval of the lender", usdc, Token::approveCall { spender: vault, amount: U256::MAX }, GAS).await?;
-    hands.call(&lender, "deposit", vault, Shares::depositCall { assets, receiver: lender.address() }, GAS).await?;
+    hands.call(&lender, "approval of the lender", usdc, Token::approveCall { spender: address, amount: U256::MAX }, GAS).await?;
+    hands.call(&lender, "deposit", address, Shares::depositCall { assets, receiver: lender.address() }, GAS).await?;
     hands.settle().await?;
-    Ok(FluxVault { name: terms.name.clone(), address: vault, strategy })
-}
-
-impl FluxWorld<'_> {
-    /// One more vault, with its lenders' money: before a searcher starts, because the blocks that it takes are not announced.
-    ///
-    /// # Errors
-    /// When it can't be deployed.
-    pub async fn vault_with(&self, terms: &Terms) -> Result<FluxVault, DevnetError> {
-        let usdc = self.devnet.contracts().token("USDC")?.address;
-        let mut hands = Hands::new(self.devnet);
-        create(&mut hands, &self.devnet.deployer()?, self.flux, usdc, terms).await
-    }
+    Ok(FluxVault { address, ..vault })
 }

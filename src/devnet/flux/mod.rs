@@ -13,9 +13,9 @@ mod managers;
 mod terms;
 mod world;
 
-pub(super) use deploy::deploy;
+pub(super) use deploy::{Cast, deploy};
 pub use managers::{FluxManager, FluxStory, Held};
-pub use terms::{Patience, Terms};
+pub use terms::{Keeper, Patience, Terms};
 pub use world::{Books, FluxWorld, Standing};
 
 use super::DevnetError;
@@ -31,6 +31,8 @@ pub struct FluxVault {
     pub address: Address,
     /// Its strategy.
     pub strategy: Address,
+    /// Whether its strategy goes by the formulas.
+    pub is_standard: bool,
 }
 
 /// A wrapper, where managers keep what they bought.
@@ -55,7 +57,7 @@ pub struct FluxContracts {
     pub base_wrapper: Address,
     /// The other wrappers: `WETH`, `WBTC`, `Uniswap V3`, `blind WETH`.
     pub wrappers: Vec<FluxWrapper>,
-    /// The vaults to begin with: `standard` with a margin of 1 %, `altruistic` with none, `generous` with 20 %.
+    /// The usual vaults and those that were asked for: `standard` and `interest-free` with a margin of 1 %, `altruistic` with none, `generous` with 20 %.
     pub vaults: Vec<FluxVault>,
     /// Whose deposits the vaults lend.
     pub lender: Address,
@@ -73,7 +75,7 @@ impl FluxContracts {
     /// The vault of this name.
     ///
     /// # Errors
-    /// When there is none to begin with.
+    /// When there is none.
     pub fn vault(&self, name: &str) -> Result<&FluxVault, DevnetError> {
         self.vaults.iter().find(|vault| vault.name == name).ok_or_else(|| DevnetError::Unknown(format!("vault {name}")))
     }

@@ -15,16 +15,29 @@ const MIN_BOND: u64 = 2_000;
 const BUFFER: u64 = 1_000;
 /// The health below which a keeper may deleverage.
 const ADL_HEALTH: u64 = 12_000;
+/// An account without a key.
+const NOBODY: Address = Address::repeat_byte(0xad);
 /// The utilisation above which it may.
 const ADL_UTILISATION: u64 = 9_500;
 
 /// A strategy of another rule than the formulas'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Nothing may be liquidated in an earlier block.
-    pub first_block: u64,
+    /// Nothing may be liquidated before so many blocks are mined, counted from when the vault is created.
+    pub blocks: u64,
     /// From then on also what is healthy, where it is worth less than this many whole dollars.
     pub least_dollars: u64,
+}
+
+/// Who may deleverage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// Anybody.
+    Anyone,
+    /// One account.
+    Account(Address),
+    /// The searcher's executor: the first contract that the executor's owner creates.
+    Executor,
 }
 
 /// What a vault is created with.
@@ -40,15 +53,21 @@ pub struct Terms {
     pub lent: u64,
     /// A rule of its own.
     pub patience: Option<Patience>,
-    /// Who may deleverage; zero is anybody.
-    pub adl_manager: Address,
+    /// Who may deleverage.
+    pub keeper: Keeper,
 }
 
 impl Terms {
-    /// One million of deposits, a margin of 1 %, interest of 10 % a year, until said otherwise.
+    /// The vaults that every devnet with Flux has.
+    pub(super) fn usual() -> [Self; 4] {
+        let named = Self::named;
+        [named("standard"), named("interest-free").yearly_rate(0), named("altruistic").margin(0), named("generous").margin(2_000)]
+    }
+
+    /// One million of deposits, a margin of 1 %, interest of 10 % a year, nobody to deleverage, until said otherwise.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), margin: 100, yearly_rate: 1_000, lent: 1_000_000, patience: None, adl_manager: Address::ZERO }
+        Self { name: name.to_owned(), margin: 100, yearly_rate: 1_000, lent: 1_000_000, patience: None, keeper: Keeper::Account(NOBODY) }
     }
 
     /// A margin in hundredths of a percent.
@@ -71,18 +90,18 @@ impl Terms {
 
     /// A strategy of another rule.
     #[must_use]
-    pub fn patience(self, first_block: u64, least_dollars: u64) -> Self {
-        Self { patience: Some(Patience { first_block, least_dollars }), ..self }
+    pub fn patience(self, blocks: u64, least_dollars: u64) -> Self {
+        Self { patience: Some(Patience { blocks, least_dollars }), ..self }
     }
 
     /// Who may deleverage.
     #[must_use]
-    pub fn adl_manager(self, who: Address) -> Self {
-        Self { adl_manager: who, ..self }
+    pub fn keeper(self, keeper: Keeper) -> Self {
+        Self { keeper, ..self }
     }
 
-    /// The strategy's code and its arguments.
-    pub(super) fn strategy(&self) -> Result<(Artifact, Vec<u8>), ArtifactError> {
+    /// The strategy's code and its arguments, in a vault that is created after this block.
+    pub(super) fn strategy(&self, head: u64) -> Result<(Artifact, Vec<u8>), ArtifactError> {
         let part = |basis_points: u64| U256::from(basis_points).saturating_mul(U256::from(BASIS_POINT));
         let figures = Figures {
             minBondRatio: part(MIN_BOND),
@@ -94,7 +113,8 @@ impl Terms {
         };
         Ok(match self.patience {
             None => (Artifact::own("FluxStrategy")?, figures.abi_encode()),
-            Some(Patience { first_block, least_dollars }) => {
+            Some(Patience { blocks, least_dollars }) => {
+                let first_block = head.saturating_add(blocks);
                 let least = U256::from(least_dollars).saturating_mul(U256::from(10_000 * BASIS_POINT));
                 (Artifact::own("PatientStrategy")?, (figures, U256::from(first_block), least).abi_encode())
             }
