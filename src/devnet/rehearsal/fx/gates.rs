@@ -1,13 +1,12 @@
 //! Liquidations at their bounds: the reserve, water, the base pool's fxUSD, a feed's age.
 
-use super::{Set, landing::Landing};
 use crate::{
     devnet::{
         fx::{
             Side,
             abi::{BaseWhole, LongTold, Pool, ReserveTold},
         },
-        rehearsal::{RehearsalError, Seen},
+        rehearsal::{RehearsalError, Seen, landing::Landing, set::Set},
     },
     plan::SkipReason,
 };

@@ -1,12 +1,11 @@
 //! Credit notes: paid out, redeemed, kept, and missing.
 
-use super::Set;
 use crate::devnet::{
     fx::{
         Side,
         abi::{LongTold, ShortWhole},
     },
-    rehearsal::Seen,
+    rehearsal::{Seen, set::Set},
 };
 use alloy::primitives::U256;
 

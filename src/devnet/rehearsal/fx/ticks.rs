@@ -1,16 +1,17 @@
 //! Ticks that an update, a trade or time opens, and what others leave of them.
 
-use super::{
-    Act, Set,
-    landing::{Landing, events},
-};
 use crate::{
     devnet::{
         fx::{
             Opening, Side,
             abi::{LongTold, Pool},
         },
-        rehearsal::{RehearsalError, Seen, private_bundle},
+        rehearsal::{
+            RehearsalError, Seen,
+            landing::{Landing, events},
+            private_bundle,
+            set::{Act, Set},
+        },
         stage::moved as moved_by,
     },
     ledger::Outcome,

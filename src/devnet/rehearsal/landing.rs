@@ -1,8 +1,8 @@
 //! What of the searcher's landed in a block, by its receipts and by its ledger.
 
-use super::Act;
+use super::{RehearsalError, set::Act};
 use crate::{
-    devnet::{BlockReport, Receipt, rehearsal::RehearsalError},
+    devnet::{BlockReport, Receipt},
     drivers::{Decided, searcher::Event},
     engine::Outcome as Found,
     ledger::{InputName, Outcome},
@@ -61,11 +61,11 @@ impl Act {
         self.troupe.pending(hash).await?.map_err(|why| RehearsalError::Scene(format!("{hash} was ignored: {}", why.name())))
     }
 
-    /// The newest reason that was given for a pool as a whole or for something in it.
-    pub(super) fn reason(&self, pool: Address) -> Option<SkipReason> {
+    /// The newest reason that was given for a market as a whole or for something in it.
+    pub(super) fn reason(&self, market: Address) -> Option<SkipReason> {
         self.troupe.happened.iter().rev().find_map(|event| match event {
             Event::Trigger { outcome, .. } => {
-                let refusal = outcome.refusals.iter().find(|refusal| refusal.market.1.0 == pool.into_word())?;
+                let refusal = outcome.refusals.iter().find(|refusal| refusal.market.1.0 == market.into_word())?;
                 Some(refusal.skip.reason)
             }
             _ => None,
