@@ -66,17 +66,42 @@ impl Devnet {
         self.send_public(self.trade_until(of, quote, basis_points).await?).await
     }
 
-    async fn trade_until(&self, of: &str, quote: &str, basis_points: i32) -> Result<Bytes, DevnetError> {
+    /// The root of a pool's price times 2^96, to come back to.
+    ///
+    /// # Errors
+    /// When there is no such pool.
+    pub async fn market_root(&self, of: &str, quote: &str) -> Result<U160, DevnetError> {
         let (of, quote) = (self.contracts().token(of)?.address, self.contracts().token(quote)?.address);
         let pool = self.contracts().pool_of(of, quote)?;
-        let root = self.ask("price", pool.address, &SpotPool::slot0Call {}).await?.sqrtPriceX96;
+        Ok(self.ask("price", pool.address, &SpotPool::slot0Call {}).await?.sqrtPriceX96)
+    }
+
+    /// A trade that brings a pool's price to this root waits in the public mempool. Its hash.
+    ///
+    /// # Errors
+    /// When there is no such pool.
+    pub async fn market_will_be(&self, of: &str, quote: &str, root: U160) -> Result<B256, DevnetError> {
+        self.send_public(self.trade_to(of, quote, root).await?).await
+    }
+
+    async fn trade_until(&self, of: &str, quote: &str, basis_points: i32) -> Result<Bytes, DevnetError> {
+        let root = self.market_root(of, quote).await?;
+        let (base, other) = (self.contracts().token(of)?.address, self.contracts().token(quote)?.address);
         let factor = u64::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
         // The pool's price is that of token 0.
-        let (times, by) = if pool.token0 == of { (factor, 10_000) } else { (10_000, factor) };
+        let (times, by) = if self.contracts().pool_of(base, other)?.token0 == base { (factor, 10_000) } else { (10_000, factor) };
         let square = U512::from(root).saturating_mul(U512::from(root)).saturating_mul(U512::from(times));
         let limit = square_root(square.checked_div(U512::from(by)).ok_or(DevnetError::Range("a price move"))?);
         let limit = U160::checked_from_limbs_slice(limit.as_limbs()).ok_or(DevnetError::Range("a price"))?;
-        let (sold, bought) = if basis_points > 0 { (quote, of) } else { (of, quote) };
+        self.trade_to(of, quote, limit).await
+    }
+
+    async fn trade_to(&self, of: &str, quote: &str, limit: U160) -> Result<Bytes, DevnetError> {
+        let rises = limit > self.market_root(of, quote).await?;
+        let (of, quote) = (self.contracts().token(of)?.address, self.contracts().token(quote)?.address);
+        let pool = self.contracts().pool_of(of, quote)?;
+        // A root rises while token 0 is bought.
+        let (sold, bought) = if rises { (pool.token1, pool.token0) } else { (pool.token0, pool.token1) };
         let trader = Trader { person: self.deployer()?, pool: pool.clone(), sold, bought };
         // More than it takes: the pool stops at the price, and asks for what it took.
         self.trade(&trader, U256::from(u128::MAX), limit).await

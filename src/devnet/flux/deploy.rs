@@ -101,9 +101,10 @@ pub(in crate::devnet) async fn deploy(
             Keeper::Account(account) => account,
             Keeper::Executor => executor,
         };
-        let (code, arguments) = terms.strategy(chain.head().number)?;
+        let first_block = terms.patience.map(|patience| chain.head().number.saturating_add(patience.blocks));
+        let (code, arguments) = terms.strategy(first_block.unwrap_or_default())?;
         let strategy = hands.create(by, "strategy", &code, arguments).await?;
-        let vault = FluxVault { name: terms.name.clone(), address: Address::ZERO, strategy, is_standard: terms.patience.is_none() };
+        let vault = FluxVault { name: terms.name.clone(), address: Address::ZERO, strategy, is_standard: terms.patience.is_none(), first_block };
         flux.vaults.push(create(&mut hands, by, (&flux, usdc), vault, keeper, terms.lent).await?);
     }
     flux.ready_at = chain.head().number;

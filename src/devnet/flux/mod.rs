@@ -33,6 +33,8 @@ pub struct FluxVault {
     pub strategy: Address,
     /// Whether its strategy goes by the formulas.
     pub is_standard: bool,
+    /// The first block in which it lets anybody be liquidated, where it waits for one.
+    pub first_block: Option<u64>,
 }
 
 /// A wrapper, where managers keep what they bought.

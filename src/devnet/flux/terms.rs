@@ -100,8 +100,8 @@ impl Terms {
         Self { keeper, ..self }
     }
 
-    /// The strategy's code and its arguments, in a vault that is created after this block.
-    pub(super) fn strategy(&self, head: u64) -> Result<(Artifact, Vec<u8>), ArtifactError> {
+    /// The strategy's code and its arguments; a patient one begins with this block.
+    pub(super) fn strategy(&self, first_block: u64) -> Result<(Artifact, Vec<u8>), ArtifactError> {
         let part = |basis_points: u64| U256::from(basis_points).saturating_mul(U256::from(BASIS_POINT));
         let figures = Figures {
             minBondRatio: part(MIN_BOND),
@@ -113,8 +113,7 @@ impl Terms {
         };
         Ok(match self.patience {
             None => (Artifact::own("FluxStrategy")?, figures.abi_encode()),
-            Some(Patience { blocks, least_dollars }) => {
-                let first_block = head.saturating_add(blocks);
+            Some(Patience { least_dollars, .. }) => {
                 let least = U256::from(least_dollars).saturating_mul(U256::from(10_000 * BASIS_POINT));
                 (Artifact::own("PatientStrategy")?, (figures, U256::from(first_block), least).abi_encode())
             }

@@ -9,7 +9,7 @@ use crate::{
     plan::{SkipReason, Trigger},
 };
 use alloy::{
-    primitives::{Address, B256, I256},
+    primitives::{Address, B256, I256, U256},
     sol_types::SolEvent,
 };
 
@@ -54,6 +54,13 @@ impl Act {
             receipts: ours,
         };
         Ok((report, landing))
+    }
+
+    /// What our bundles that landed in this block paid to its builder, in wei, without tips.
+    pub(super) fn builder_payments(&self, landing: &Landing) -> U256 {
+        let in_block = |end: &&Decided| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == landing.block);
+        let txs = self.troupe.decided.iter().filter(in_block).filter_map(|end| end.batch.as_ref()).flat_map(|batch| &batch.txs);
+        txs.fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.plan.builder_payment))
     }
 
     /// Waits until a pending transaction was run.

@@ -42,7 +42,8 @@ pub(super) async fn example(set: &mut Set) -> Seen {
     let dollars = gross.saturating_mul(U256::from(2_500)) / weth(1);
     let after = act.stage.devnet.flux_world()?.books(&vault).await?;
     let left = act.left_of(&alice).await?;
-    let is_example = told.as_ref().is_some_and(|told| [told.debtCleared, told.payment, told.badDebt] == [usdc(100_000), usdc(49_500), U256::from(50_500_000_000_u64)]);
+    let is_example =
+        told.as_ref().is_some_and(|told| [told.debtCleared, told.payment, told.badDebt] == [usdc(100_000), usdc(49_500), U256::from(50_500_000_000_u64)]);
     let is_about = (U256::from(280)..U256::from(320)).contains(&dollars);
     let is_lost = before.assets == usdc(1_000_000) && after.assets == usdc(949_500) && after.debt.is_zero();
     let ok = landing.is_fine() && is_example && is_about && is_lost && left.is_empty() && sold.saturating_add(gross) == weth(12);

@@ -11,7 +11,7 @@ use alloy::primitives::U256;
 const CASH: u64 = 30_000;
 /// How often the market recovers in flux-f, at most.
 const ROUNDS: usize = 8;
-/// What is left of a price that a part of a position was sold at, in hundredths of a percent of what it was: how far the market comes back.
+/// All of a position, as a fraction.
 const WHOLE: u64 = 1_000_000_000_000_000_000;
 
 /// (e)
@@ -42,6 +42,7 @@ pub(super) async fn partly(set: &mut Set) -> Seen {
     let vault = world.vault("large")?.clone();
     let story = world.manager("fred").of(&vault).bond(usdc(420_000)).borrows(usdc(2_100_000)).holds("WETH", weth(632));
     let fred = story.opens().await?.pop().ok_or_else(|| RehearsalError::Scene("fred has not borrowed".to_owned()))?;
+    let root = stage.devnet.market_root("WETH", "USDC").await?;
     let mut act = set.act(stage, &[("HARRIER__protocols__flux__partial".to_owned(), "true".to_owned())]).await?;
     let mut landings = vec![act.answered(PRICE).await?];
     let mut fractions: Vec<Vault::Liquidated> = landings.iter().flat_map(super::Landing::liquidated).collect();
@@ -52,7 +53,11 @@ pub(super) async fn partly(set: &mut Set) -> Seen {
         if left.is_zero() {
             break;
         }
-        act.market_recovers().await?;
+        // Somebody buys until ether costs what it did before.
+        let trade = act.stage.devnet.market_will_be("WETH", "USDC", root).await?;
+        // It changes what a sale brings, not what the vault says: the next head is what makes the searcher look again.
+        let _ignored_or_not = act.troupe.pending(trade).await?;
+        act.block().await?;
         let (_, landing) = act.block().await?;
         fractions.extend(landing.liquidated());
         landings.push(landing);
@@ -62,7 +67,12 @@ pub(super) async fn partly(set: &mut Set) -> Seen {
     let is_part = first.is_some_and(|first| first < U256::from(WHOLE) && !first.is_zero()) && !waiting.is_zero();
     let ok = is_part && landed.len() >= 2 && landed.iter().all(|landing| landing.is_fine()) && books.debt.is_zero() && act.left_of(&fred).await?.is_empty();
     let words: Vec<String> = fractions.iter().map(|told| format!("{} for {}", told.fractionWad, told.payment)).collect();
-    let got = format!("{}; fractions {}; {} owed at the end", landed.first().map_or_else(|| "nothing landed".to_owned(), |landing| landing.words()), words.join(", "), books.debt);
+    let got = format!(
+        "{}; fractions {}; {} owed at the end",
+        landed.first().map_or_else(|| "nothing landed".to_owned(), |landing| landing.words()),
+        words.join(", "),
+        books.debt
+    );
     let got = if landed.is_empty() { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))
@@ -94,10 +104,8 @@ pub(super) async fn uniswap_position(set: &mut Set) -> Seen {
 pub(super) async fn hidden(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     let world = stage.devnet.flux_world()?;
-    stage.devnet.price_mined("ETH/USD", answer(10_000_000_000_000)).await.map(drop)?;
-    stage.devnet.price_mined("ETH/USD", answer(PRICE)).await.map(drop)?;
     let btc = U256::from(100_000_000_u64);
-    let story = world.manager("hilda").of(world.vault("interest-free")?).bond(usdc(10_000)).borrows(usdc(100_000)).holds("WBTC", btc).hides("WETH", weth(3));
+    let story = world.manager("hilda").of(world.vault("interest-free")?).bond(usdc(20_000)).borrows(usdc(100_000)).holds("WBTC", btc).hides("WETH", weth(3));
     let hilda = story.opens().await?.pop().ok_or_else(|| RehearsalError::Scene("hilda has not borrowed".to_owned()))?;
     let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("BTC/USD", -1_100).await?;
@@ -106,7 +114,12 @@ pub(super) async fn hidden(set: &mut Set) -> Seen {
     let told = landing.only(hilda.script);
     let left = act.left_of(&hilda).await?;
     let ok = landing.is_fine() && told.is_some() && left.is_empty();
-    let got = format!("{}; {}; of the manager {}", landing.words(), paid(told.as_ref()), if left.is_empty() { "nothing is left".to_owned() } else { left.join(", ") });
+    let got = format!(
+        "{}; {}; of the manager {}",
+        landing.words(),
+        paid(told.as_ref()),
+        if left.is_empty() { "nothing is left".to_owned() } else { left.join(", ") }
+    );
     let got = if landing.bundles == 0 { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))

@@ -31,7 +31,10 @@ use std::path::Path;
 #[must_use]
 pub const fn scenes() -> &'static [Scene] {
     &[
-        Scene { name: "flux-a", expected: "the documented example: 49.5K paid for 50K against 100K, bad debt 50.5K, about 300 dollars before gas, right behind the update" },
+        Scene {
+            name: "flux-a",
+            expected: "the documented example: 49.5K paid for 50K against 100K, bad debt 50.5K, about 300 dollars before gas, right behind the update",
+        },
         Scene { name: "flux-b", expected: "under water with a margin of 20 %, 1 % and none: the first two land, the last is skipped as unprofitable" },
         Scene { name: "flux-c", expected: "105K against 100K: the whole debt is paid and no bad debt is left" },
         Scene {
@@ -40,12 +43,21 @@ pub const fn scenes() -> &'static [Scene] {
         },
         Scene { name: "flux-e", expected: "too little cash to borrow the payment in the vault: seized first, and it lands" },
         Scene { name: "flux-f", expected: "the market is too thin for the whole: a fraction is taken, and the rest when the market has recovered" },
-        Scene { name: "flux-g", expected: "a trade in its pool turns a Uniswap position under a vault: it is seized, dissolved and sold right behind the trade" },
+        Scene {
+            name: "flux-g",
+            expected: "a trade in its pool turns a Uniswap position under a vault: it is seized, dissolved and sold right behind the trade",
+        },
         Scene { name: "flux-h", expected: "a strategy of another rule: nothing is sent before its block, then also what the formulas call healthy" },
         Scene { name: "flux-i", expected: "two managers of a vault at once: both in one bundle" },
         Scene { name: "flux-j", expected: "interest alone: bundles for exactly the blocks in which health falls below 1.1 and below 1" },
-        Scene { name: "flux-k", expected: "a stranger calls the executor back, by itself and through the vault: all fail, nothing changes, and the next liquidation lands" },
-        Scene { name: "flux-l", expected: "a wrapper reverts: its manager is skipped as price_unavailable, others go on, and it is taken when the wrapper works again" },
+        Scene {
+            name: "flux-k",
+            expected: "a stranger calls the executor back, by itself and through the vault: all fail, nothing changes, and the next liquidation lands",
+        },
+        Scene {
+            name: "flux-l",
+            expected: "a wrapper reverts: its manager is skipped as price_unavailable, others go on, and it is taken when the wrapper works again",
+        },
         Scene { name: "flux-m", expected: "a rival liquidates first in the same block: recorded as lost to it, at no cost" },
         Scene { name: "flux-n", expected: "tokens in a wrapper that was never registered are named and seized too" },
     ]
