@@ -21,7 +21,10 @@ use crate::{
 };
 use alloy::primitives::{Address, Log};
 use index::Index;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A market of one of the book's protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,23 +181,11 @@ impl Book {
     pub fn refresh(&mut self, view: &View, block: &TargetBlock) -> Refreshed {
         let mut done = Refreshed::default();
         let unread = std::mem::take(&mut self.unread);
-
-        for (market, key) in unread.targets {
-            let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
-            match protocol.read_target(view, market.market, key) {
-                Ok(read) => {
-                    done.targets += 1;
-                    self.place(market, key, read);
-                }
-                Err(error) => {
-                    done.failed.push(format!("{} {} {key}: {error}", protocol.id(), market.market));
-                    self.unread.targets.insert((market, key));
-                }
-            }
-        }
+        self.read_targets(unread.targets, view, block, &mut done);
 
         let due: Vec<MarketRef> =
             self.shelves.iter().filter(|(market, shelf)| unread.markets.contains(market) || shelf.is_due(block)).map(|(market, _)| *market).collect();
+        let mut unknown = BTreeSet::new();
         for market in due {
             let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
             match protocol.read_market(view, block, market.market) {
@@ -202,6 +193,8 @@ impl Book {
                     done.markets += 1;
                     self.index.replace(ValueRef::Market(market), &read.reads);
                     if let Some(shelf) = self.shelves.get_mut(&market) {
+                        let members = read.value.iter().flat_map(|reading| &reading.members).filter(|key| shelf.get(key).is_none());
+                        unknown.extend(members.map(|key| (market, *key)));
                         shelf.set_reading(block, read);
                     }
                 }
@@ -215,7 +208,24 @@ impl Book {
                 }
             }
         }
+        self.read_targets(unknown, view, block, &mut done);
         done
+    }
+
+    fn read_targets(&mut self, targets: BTreeSet<(MarketRef, TargetKey)>, view: &View, block: &TargetBlock, done: &mut Refreshed) {
+        for (market, key) in targets {
+            let Some(protocol) = self.protocols.get(market.protocol).cloned() else { continue };
+            match protocol.read_target(view, block, market.market, key) {
+                Ok(read) => {
+                    done.targets += 1;
+                    self.place(market, key, read);
+                }
+                Err(error) => {
+                    done.failed.push(format!("{} {} {key}: {error}", protocol.id(), market.market));
+                    self.unread.targets.insert((market, key));
+                }
+            }
+        }
     }
 
     fn place(&mut self, market: MarketRef, key: TargetKey, read: Read<TargetReading>) {
@@ -247,12 +257,13 @@ impl Book {
         self.shelves.values().map(Shelf::len).sum()
     }
 
-    /// The targets of a market that a reading puts beyond the boundary, or names itself; those without an order included.
+    /// The targets of a market that a reading puts beyond the boundary by the target block, or names itself; those without an order included.
     #[must_use]
-    pub fn beyond(&self, market: MarketRef, reading: &MarketReading) -> Vec<TargetKey> {
+    pub fn beyond(&self, market: MarketRef, reading: &MarketReading, block: &TargetBlock) -> Vec<TargetKey> {
         let Some(shelf) = self.shelves.get(&market) else { return Vec::new() };
         match &reading.screen {
             Screen::Ordered { boundary } => shelf.above(*boundary),
+            Screen::Timed => shelf.due_by(block.timestamp),
             Screen::Listed(targets) => targets.clone(),
             Screen::OnStale => shelf.all(),
         }

@@ -29,6 +29,7 @@ impl TargetEntry {
 pub struct Shelf {
     targets: BTreeMap<TargetKey, TargetEntry>,
     ordered: BTreeSet<(U256, TargetKey)>,
+    timed: BTreeSet<(u64, TargetKey)>,
     apart: BTreeSet<TargetKey>,
     reading: Option<Read<MarketReading>>,
     /// The target block that the reading is for. Two heads of one height and time have different ones.
@@ -62,6 +63,9 @@ impl Shelf {
             OrderKey::Ratio(ratio) => {
                 self.ordered.insert((ratio, key));
             }
+            OrderKey::From(timestamp) => {
+                self.timed.insert((timestamp, key));
+            }
             OrderKey::Unordered | OrderKey::Dust => {
                 self.apart.insert(key);
             }
@@ -73,10 +77,14 @@ impl Shelf {
     }
 
     pub(super) fn remove(&mut self, key: &TargetKey) {
-        if let Some(entry) = self.targets.remove(key)
-            && let OrderKey::Ratio(ratio) = entry.order_key()
-        {
-            self.ordered.remove(&(ratio, *key));
+        match self.targets.remove(key).map(|entry| entry.order_key()) {
+            Some(OrderKey::Ratio(ratio)) => {
+                self.ordered.remove(&(ratio, *key));
+            }
+            Some(OrderKey::From(timestamp)) => {
+                self.timed.remove(&(timestamp, *key));
+            }
+            _ => {}
         }
         self.apart.remove(key);
     }
@@ -127,6 +135,13 @@ impl Shelf {
         ordered.chain(self.apart.iter().copied()).collect()
     }
 
+    /// Targets whose time has come, longest ago first, then those outside the order.
+    #[must_use]
+    pub fn due_by(&self, timestamp: u64) -> Vec<TargetKey> {
+        let due = self.timed.iter().take_while(|(from, _)| *from <= timestamp);
+        due.map(|(_, key)| *key).chain(self.apart.iter().copied()).collect()
+    }
+
     /// All targets.
     #[must_use]
     pub fn all(&self) -> Vec<TargetKey> {
@@ -163,6 +178,21 @@ mod tests {
         assert_eq!(shelf.above(U256::from(20)), vec![account(3), account(4), account(5)]);
         assert_eq!(shelf.above(U256::MAX), vec![account(4), account(5)]);
         assert!(shelf.is_dust(&account(5)) && !shelf.is_dust(&account(4)));
+    }
+
+    #[test]
+    fn a_target_is_due_from_its_second_on() {
+        let mut shelf = Shelf::default();
+        shelf.place(account(1), reading(OrderKey::From(200)));
+        shelf.place(account(2), reading(OrderKey::From(100)));
+        shelf.place(account(3), reading(OrderKey::Unordered));
+        assert_eq!(shelf.due_by(99), vec![account(3)]);
+        assert_eq!(shelf.due_by(100), vec![account(2), account(3)]);
+        assert_eq!(shelf.due_by(200), vec![account(2), account(1), account(3)]);
+        shelf.place(account(2), reading(OrderKey::From(300)));
+        assert_eq!(shelf.due_by(299), vec![account(1), account(3)], "its old time is forgotten");
+        shelf.remove(&account(1));
+        assert_eq!(shelf.due_by(u64::MAX), vec![account(2), account(3)]);
     }
 
     #[test]

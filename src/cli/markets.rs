@@ -4,6 +4,7 @@ use super::{ConfigFile, Failure, print, setup};
 use crate::{
     book::{Book, MarketRef, Shelf},
     drivers::start::{Begin, Watchers, dry_run},
+    fork::TargetBlock,
     plan::Skip,
     protocols::{MarketReading, Screen},
 };
@@ -49,12 +50,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let (config, environment) = setup::configured(&args.file)?;
     let searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &setup::Bar::default()).await.map_err(Failure::start)?;
     let session = searcher.session();
+    let block = session.target_block();
     let book = session.book().read();
     let symbol = |token| session.config().symbol_of(token).map_or_else(|| format!("{token}"), str::to_owned);
     for (market, shelf) in book.markets() {
         let protocol = book.protocol(market).map(|protocol| protocol.id().to_string()).unwrap_or_default();
         match shelf.reading().map(|read| &read.value) {
-            Some(Ok(reading)) => show(&open(&book, market, shelf, protocol, reading), args.json, || {
+            Some(Ok(reading)) => show(&open(&book, &block, market, shelf, protocol, reading), args.json, || {
                 format!("{} against {}", symbol(reading.debt_token), symbol(reading.collateral_token))
             }),
             Some(Err(skip)) => show(&closed(market, shelf, protocol, skip), args.json, String::new),
@@ -64,7 +66,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(book: &Book, market: MarketRef, shelf: &Shelf, protocol: String, reading: &MarketReading) -> Row {
+fn open(book: &Book, block: &TargetBlock, market: MarketRef, shelf: &Shelf, protocol: String, reading: &MarketReading) -> Row {
     Row {
         protocol,
         market: market.market.to_string(),
@@ -75,11 +77,11 @@ fn open(book: &Book, market: MarketRef, shelf: &Shelf, protocol: String, reading
         price: reading.price.map(|price| price.to_string()),
         boundary: match &reading.screen {
             Screen::Ordered { boundary } => Some(boundary.to_string()),
-            Screen::Listed(_) | Screen::OnStale => None,
+            Screen::Timed | Screen::Listed(_) | Screen::OnStale => None,
         },
         targets: shelf.len(),
         beyond: match &reading.screen {
-            Screen::Ordered { .. } | Screen::Listed(_) => book.beyond(market, reading).len(),
+            Screen::Ordered { .. } | Screen::Timed | Screen::Listed(_) => book.beyond(market, reading, block).len(),
             // Without an order every target is asked, which says nothing of it.
             Screen::OnStale => 0,
         },

@@ -40,7 +40,10 @@ struct Row {
     collateral: String,
     /// Share of the way to the boundary in percent, rounded down; at 100 it is at the boundary. None without an order.
     boundary_percent: Option<u64>,
-    /// `ordered`, `dust`, `no_collateral`, `unordered`, or `listed` where the market's own structure names it.
+    /// The first second in which it is asked, where time alone brings it to its boundary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_from: Option<u64>,
+    /// `ordered`, `timed`, `dust`, `no_collateral`, `unordered`, or `listed` where the market's own structure names it.
     place: &'static str,
 }
 
@@ -77,6 +80,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 let target = entry.reading.as_ref().ok()?;
                 let (ratio, place) = match target.key {
                     OrderKey::Ratio(ratio) => (ratio, "ordered"),
+                    // The sooner the riskier.
+                    OrderKey::From(timestamp) => (U256::MAX.saturating_sub(U256::from(timestamp)), "timed"),
                     OrderKey::Dust => (U256::ZERO, "dust"),
                     OrderKey::NoCollateral => (U256::MAX, "no_collateral"),
                     OrderKey::Unordered => (U256::ZERO, "unordered"),
@@ -95,6 +100,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                     debt: target.debt.to_string(),
                     collateral: target.collateral.to_string(),
                     boundary_percent,
+                    asked_from: if let OrderKey::From(timestamp) = target.key { Some(timestamp) } else { None },
                     place,
                 };
                 Some((ratio, row))
@@ -118,6 +124,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 debt: line.debt.to_string(),
                 collateral: line.collateral.to_string(),
                 boundary_percent: line.boundary_percent,
+                asked_from: None,
                 place: "listed",
             }));
         }
@@ -126,7 +133,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 print::json(row);
             } else {
                 let far = row.boundary_percent.map_or_else(|| row.place.to_owned(), |percent| format!("{percent:>3} %"));
-                print::line(format!("  {far:>14}  {}  debt {}  collateral {}", row.target, row.debt, row.collateral));
+                let from = row.asked_from.map_or_else(String::new, |second| format!("  asked from second {second} on"));
+                print::line(format!("  {far:>14}  {}  debt {}  collateral {}{from}", row.target, row.debt, row.collateral));
             }
         }
     }

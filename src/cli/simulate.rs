@@ -188,7 +188,7 @@ fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Stan
     let boundary = shelf.and_then(|shelf| shelf.reading()).and_then(|read| match &read.value {
         Ok(reading) => match reading.screen {
             Screen::Ordered { boundary } => Some(boundary),
-            Screen::Listed(_) | Screen::OnStale => None,
+            Screen::Timed | Screen::Listed(_) | Screen::OnStale => None,
         },
         Err(_) => None,
     });
@@ -196,6 +196,7 @@ fn standing(book: &Book, market: MarketRef, key: TargetKey) -> eyre::Result<Stan
     let (ratio, place) = match (target.key, boundary) {
         (OrderKey::Ratio(ratio), Some(boundary)) => (Some(ratio), if ratio > boundary { "beyond" } else { "within" }),
         (OrderKey::Ratio(ratio), None) => (Some(ratio), "unordered"),
+        (OrderKey::From(_), _) => (None, "timed"),
         (OrderKey::Dust, _) => (None, "dust"),
         (OrderKey::NoCollateral, _) => (None, "no_collateral"),
         (OrderKey::Unordered | OrderKey::Closed, _) => (None, "unordered"),

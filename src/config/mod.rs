@@ -20,6 +20,7 @@ mod environment;
 mod limits;
 mod mistake;
 mod on_chain;
+mod protocols;
 mod reader;
 mod relays;
 mod secret;
@@ -34,11 +35,12 @@ pub use environment::Environment;
 pub use limits::{EngineConfig, ProfitOf, RiskConfig, TX_GAS_CAP};
 pub use mistake::{ConfigError, Mistake, Problem};
 pub use on_chain::{OnChainError, check_on_chain, contracts};
+pub use protocols::{FluxConfig, FxConfig, MorphoConfig, ProtocolConfig, ProtocolKind, ProtocolWord};
 pub use relays::{CancelStyle, OptionalField, RelayConfig, UuidStyle};
 pub use secret::{KeyRef, Secret, SecretError, SecretRef, UrlRef};
 pub use sections::{
-    CurveConfig, ExecutorConfig, FlashConfig, FxConfig, LedgerConfig, LogConfig, LogFormat, MorphoConfig, NodeConfig, OperatorsConfig, ProtocolConfig,
-    ProtocolKind, ProtocolWord, TokenConfig, Tokens, UniswapV3Config, VenuesConfig,
+    CurveConfig, ExecutorConfig, FlashConfig, LedgerConfig, LogConfig, LogFormat, NodeConfig, OperatorsConfig, TokenConfig, Tokens, UniswapV3Config,
+    VenuesConfig,
 };
 
 use alloy::primitives::Address;

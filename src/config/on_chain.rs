@@ -107,9 +107,26 @@ pub fn contracts(config: &Config) -> Vec<(String, Address)> {
     }
     for (name, protocol) in &config.protocols {
         add(format!("protocols.{name}.contract"), Some(protocol.contract));
-        if let ProtocolKind::Fx(fx) = &protocol.kind {
-            for (key, address) in [("short_manager", fx.short_manager), ("base_pool", fx.base_pool), ("fx_usd", fx.fx_usd), ("stable", fx.stable)] {
-                add(format!("protocols.{name}.{key}"), Some(address));
+        match &protocol.kind {
+            ProtocolKind::MorphoBlue(_) | ProtocolKind::Moolah(_) => {}
+            ProtocolKind::Fx(fx) => {
+                for (key, address) in [("short_manager", fx.short_manager), ("base_pool", fx.base_pool), ("fx_usd", fx.fx_usd), ("stable", fx.stable)] {
+                    add(format!("protocols.{name}.{key}"), Some(address));
+                }
+            }
+            ProtocolKind::Flux(flux) => {
+                let vaults: Vec<Address> = protocol.markets.iter().map(|market| Address::from_word(market.0)).collect();
+                let lists = [
+                    ("markets", &vaults),
+                    ("additional_wrappers", &flux.additional_wrappers),
+                    ("position_managers", &flux.position_managers),
+                    ("standard_strategies", &flux.standard_strategies),
+                ];
+                for (key, addresses) in lists {
+                    for (index, address) in addresses.iter().enumerate() {
+                        add(format!("protocols.{name}.{key}[{index}]"), Some(*address));
+                    }
+                }
             }
         }
     }

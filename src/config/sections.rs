@@ -5,10 +5,9 @@ use super::{
     mistake::Problem,
     reader::Section,
     secret::{KeyRef, UrlRef},
-    value::{self, FromToml, words},
+    value::{self, words},
 };
-use crate::plan::MarketId;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -159,121 +158,6 @@ pub(super) fn token(tokens: &Tokens, value: &toml::Value) -> Result<Address, Pro
         return value::address(text);
     }
     tokens.get(text).map(|token| token.address).ok_or(Problem::UnknownToken)
-}
-
-words! {
-    /// The words for the lending systems that Harrier speaks.
-    ProtocolWord {
-        /// Morpho Blue.
-        MorphoBlue = "morpho_blue",
-        /// Moolah, its descendant with whitelists, brokers and a minimum loan.
-        Moolah = "moolah",
-        /// f(x): long and short pools of ticks.
-        Fx = "fx",
-    }
-}
-
-/// What only Morpho Blue and Moolah are told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MorphoConfig {
-    /// Smallest debt that is looked at, by debt token, in the token's smallest unit.
-    #[serde(serialize_with = "value::amounts")]
-    pub min_debt: BTreeMap<Address, U256>,
-}
-
-impl MorphoConfig {
-    fn read(section: &mut Section<'_>, tokens: &Tokens) -> Self {
-        let mut min_debt = BTreeMap::new();
-        if let Some((entries, table)) = section.entries("min_debt") {
-            for (name, amount) in table {
-                let token = entries.kept(name, token(tokens, &toml::Value::String(name.clone())));
-                let amount = entries.kept(name, U256::from_toml(amount));
-                if let (Some(token), Some(amount)) = (token, amount) {
-                    min_debt.insert(token, amount);
-                }
-            }
-        }
-        Self { min_debt }
-    }
-}
-
-/// The contracts of f(x) beside the manager of long pools. Which others belong to them is read from them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FxConfig {
-    /// The manager of short pools.
-    #[serde(serialize_with = "value::checksummed")]
-    pub short_manager: Address,
-    /// What pays for rebalances and liquidations of long pools.
-    #[serde(serialize_with = "value::checksummed")]
-    pub base_pool: Address,
-    /// The stablecoin, by address or symbol.
-    #[serde(serialize_with = "value::checksummed")]
-    pub fx_usd: Address,
-    /// The other token that the base pool takes, by address or symbol.
-    #[serde(serialize_with = "value::checksummed")]
-    pub stable: Address,
-}
-
-impl FxConfig {
-    fn read(section: &mut Section<'_>, tokens: &Tokens) -> Option<Self> {
-        let [short_manager, base_pool] = ["short_manager", "base_pool"].map(|key| section.required(key));
-        let [fx_usd, stable] = ["fx_usd", "stable"].map(|key| match section.value(key) {
-            Some(value) => section.kept(key, token(tokens, value)),
-            None => {
-                section.mistake(key, Problem::Missing);
-                None
-            }
-        });
-        Some(Self { short_manager: short_manager?, base_pool: base_pool?, fx_usd: fx_usd?, stable: stable? })
-    }
-}
-
-/// Which protocol a deployment is of, with what only that protocol is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ProtocolKind {
-    /// Morpho Blue.
-    MorphoBlue(MorphoConfig),
-    /// Moolah.
-    Moolah(MorphoConfig),
-    /// f(x).
-    Fx(FxConfig),
-}
-
-/// One deployment of a protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ProtocolConfig {
-    /// Which protocol it is.
-    #[serde(flatten)]
-    pub kind: ProtocolKind,
-    /// Its contract; of f(x) the manager of long pools.
-    #[serde(serialize_with = "value::checksummed")]
-    pub contract: Address,
-    /// The block of its deployment; discovery starts there.
-    pub from_block: u64,
-    /// Only these markets; empty is all. A market that is a contract may be given by its address.
-    pub markets: Vec<MarketId>,
-}
-
-impl ProtocolConfig {
-    pub(super) fn read(mut section: Section<'_>, tokens: &Tokens) -> Option<Self> {
-        let word = section.required("kind");
-        let contract = section.required("contract");
-        let from_block = section.required("from_block");
-        let markets = section.list("markets");
-        let kind = match word {
-            Some(ProtocolWord::MorphoBlue) => Some(ProtocolKind::MorphoBlue(MorphoConfig::read(&mut section, tokens))),
-            Some(ProtocolWord::Moolah) => Some(ProtocolKind::Moolah(MorphoConfig::read(&mut section, tokens))),
-            Some(ProtocolWord::Fx) => FxConfig::read(&mut section, tokens).map(ProtocolKind::Fx),
-            // What belongs to it is not known: amounts are looked at, other keys are not judged.
-            None => {
-                MorphoConfig::read(&mut section, tokens);
-                return None;
-            }
-        };
-        section.finish();
-        Some(Self { kind: kind?, contract: contract?, from_block: from_block?, markets })
-    }
 }
 
 /// Uniswap V3 as a venue.

@@ -107,6 +107,27 @@ fn each_protocol_is_told_what_belongs_to_it_and_nothing_else() {
 }
 
 #[test]
+fn flux_names_its_vaults() {
+    let flux = r#"
+        [protocols.p]
+        kind = "flux"
+        contract = "0x250893CA4Ba5d05626C785e8da758026928FCD24"
+        from_block = 1
+        markets = ["0x6Ecfa38FeE8a5277B91eFdA204c235814F0122E8"]
+    "#;
+    let parse = |text: &str| Config::parse("m.toml", &format!("{MAINNET}\n{text}"), &Environment::default());
+    let config = parse(flux).unwrap();
+    let ProtocolKind::Flux(own) = &config.protocols["p"].kind else { panic!("flux") };
+    assert!(!own.partial, "an extension is off unless it is asked for");
+    assert_eq!((own.dust_usd, own.additional_wrappers.len()), (10, 0));
+    let vault = config.protocols["p"].markets[0];
+    assert!(contracts(&config).contains(&("protocols.p.markets[0]".to_owned(), Address::from_word(vault.0))));
+    let without = flux.replace("markets = [\"0x6Ecfa38FeE8a5277B91eFdA204c235814F0122E8\"]", "");
+    assert!(parse(&without).unwrap_err().to_string().contains("protocols.p.markets"));
+    assert!(parse(&format!("{flux}\npartial = \"yes\"")).unwrap_err().to_string().contains("protocols.p.partial"));
+}
+
+#[test]
 fn the_devnet_template_misses_exactly_what_the_devnet_deploys() {
     assert_eq!(mistakes(DEVNET, &[]), ["node.http: is missing, and so is ws; one of them must be there", "venues: is missing", "protocols: is missing"]);
     let config = devnet();

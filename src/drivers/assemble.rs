@@ -9,6 +9,8 @@ use crate::{
     fork::{ChainRules, Hardfork, Layer, ReadSet, TargetBlock, View},
     protocols::{
         Protocol,
+        checked::WAD,
+        flux::{Flux, FluxSetup},
         fx::{Fx, FxSetup},
         morpho::{Flavor, Morpho, MorphoSetup},
     },
@@ -50,10 +52,11 @@ const fn hardfork(name: ConfiguredFork) -> Hardfork {
 /// The configured protocols, by name.
 #[must_use]
 pub fn protocols(config: &Config) -> Vec<Arc<dyn Protocol>> {
-    config.protocols.iter().map(|(name, protocol)| build(name, protocol)).collect()
+    let executor = config.executor.address.unwrap_or(DRY_EXECUTOR);
+    config.protocols.iter().map(|(name, protocol)| build(name, protocol, executor)).collect()
 }
 
-fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
+fn build(name: &str, config: &ProtocolConfig, executor: Address) -> Arc<dyn Protocol> {
     let markets = || (!config.markets.is_empty()).then(|| config.markets.iter().copied().collect::<BTreeSet<_>>());
     let morpho = |flavor, own: &MorphoConfig| {
         let mut setup = MorphoSetup::new(name, flavor, config.contract, config.from_block);
@@ -73,6 +76,18 @@ fn build(name: &str, config: &ProtocolConfig) -> Arc<dyn Protocol> {
             stable: own.stable,
             from_block: config.from_block,
             pools: markets(),
+        })),
+        ProtocolKind::Flux(own) => Arc::new(Flux::new(FluxSetup {
+            id: name.into(),
+            factory: config.contract,
+            vaults: config.markets.iter().map(|market| Address::from_word(market.0)).collect(),
+            from_block: config.from_block,
+            executor,
+            additional_wrappers: own.additional_wrappers.clone(),
+            dust_usd: U256::from(own.dust_usd).saturating_mul(WAD),
+            position_managers: own.position_managers.iter().copied().collect(),
+            standard_strategies: own.standard_strategies.iter().copied().collect(),
+            partial: own.partial,
         })),
     }
 }

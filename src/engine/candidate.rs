@@ -2,7 +2,7 @@
 
 use crate::{
     fork::{Layer, ReadSet, SimTx},
-    plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, Target, Trigger, TxPlan},
+    plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, SkipReason, Target, Trigger, TxPlan},
 };
 use alloy::primitives::{Address, U256};
 use std::sync::Arc;
@@ -127,6 +127,11 @@ impl Outcome {
     }
 
     pub(super) fn refuse(&mut self, opportunity: &Opportunity, skip: Skip) {
+        let skip = match &opportunity.leap {
+            // Legal, and not worth it before another boundary.
+            Some(leap) if skip.reason == SkipReason::Unprofitable => Skip::new(SkipReason::DeadZone, format!("{}; {leap}", skip.detail)),
+            _ => skip,
+        };
         self.refusals.push(Refusal {
             market: (opportunity.target.protocol.clone(), opportunity.target.market),
             target: Some(opportunity.target.clone()),

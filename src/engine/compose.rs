@@ -1,7 +1,7 @@
 //! An opportunity of one size as steps: how it is funded, and what its yields are turned into.
 //!
 //! ```text
-//! yields ─settle─▶ tokens that venues trade; what is debt already pays, what else there is beside the main token is sold for debt
+//! yields, claims settled ─▶ tokens that venues trade; what is debt already pays, what else there is beside the main token is sold for debt
 //! SellAll:  act [ main token ──all──▶ debt, pay ]          rest of debt ──▶ WETH
 //! BuyDebt:  act [ main token ──just enough──▶ debt, pay ]  rest of the main token ──▶ WETH
 //! ```
@@ -28,8 +28,8 @@ pub(super) enum Conversion {
 /// Where the capital comes from.
 #[derive(Clone, Debug)]
 pub(super) enum FundingChoice {
-    /// From the protocol's own callback.
-    Inside,
+    /// From the protocol itself, in one of its ways.
+    Protocol(Funding),
     /// From a lender.
     Loan(Loan),
 }
@@ -51,8 +51,6 @@ pub(super) struct Quoted {
 /// One way of tokens to the debt.
 #[derive(Clone, Debug)]
 enum Leg {
-    /// The protocol's own way.
-    Settle(Vec<Step>),
     /// All of an amount is sold.
     Sell(Route),
     /// Just enough is sold, of `most` at hand.
@@ -60,16 +58,14 @@ enum Leg {
 }
 
 impl Leg {
-    const fn route(&self) -> Option<&Route> {
+    const fn route(&self) -> &Route {
         match self {
-            Self::Settle(_) => None,
-            Self::Sell(route) | Self::Buy { route, .. } => Some(route),
+            Self::Sell(route) | Self::Buy { route, .. } => route,
         }
     }
 
     fn steps(&self) -> Result<Vec<Step>, Refusal> {
         match self {
-            Self::Settle(steps) => Ok(steps.clone()),
             // Profit that an earlier candidate of a merged transaction left in a token between is not carried along.
             // Limits stand at the end of the plan: whatever a pool gives less is less profit there, and too little reverts.
             Self::Sell(route) => route.steps_exact_in(Amount::Gained { cap: route.amount_in }, U256::ZERO, Carry::Quoted),
@@ -110,15 +106,10 @@ pub(super) fn quote(
     let (debt, main) = (opportunity.debt_token, opportunity.collateral_token);
     let mut inside = Vec::new();
     let mut purse = Purse::default();
-    for part in &terms.receives {
-        match &part.settlement {
-            Some(settlement) => {
-                inside.push(Leg::Settle(settlement.steps.clone()));
-                purse.put(settlement.token, settlement.amount);
-            }
-            None => purse.put(part.token, part.amount),
-        }
+    for (token, amount) in terms.receives.iter().flat_map(|part| &part.gives) {
+        purse.put(*token, *amount);
     }
+    let to_bring = terms.to_bring();
     let (mut in_debt, in_main) = (purse.take(debt), purse.take(main));
     for (token, amount) in std::mem::take(&mut purse.0) {
         if !amount.is_zero() {
@@ -128,7 +119,7 @@ pub(super) fn quote(
         }
     }
     let mut main_left = U256::ZERO;
-    let missing = terms.pays.saturating_sub(in_debt);
+    let missing = to_bring.saturating_sub(in_debt);
     match conversion {
         Conversion::BuyDebt if missing.is_zero() => main_left = in_main,
         Conversion::BuyDebt => {
@@ -146,8 +137,8 @@ pub(super) fn quote(
         Conversion::SellAll => {}
     }
     let debt_left = in_debt
-        .checked_sub(terms.pays)
-        .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("{in_main} of the collateral sells for less than the {} of the debt", terms.pays)))?;
+        .checked_sub(to_bring)
+        .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("what is received comes to {in_debt} of the debt token, {to_bring} have to be paid")))?;
     let (mut gain, mut rest) = (U256::ZERO, Vec::new());
     for (token, left) in [(debt, debt_left), (main, main_left)] {
         if left.is_zero() {
@@ -156,7 +147,7 @@ pub(super) fn quote(
         if token == weth {
             gain = gain.saturating_add(left);
         } else {
-            let route = rest_route(router, inside.iter().filter_map(Leg::route), token, weth, left)?;
+            let route = rest_route(router, inside.iter().map(Leg::route), token, weth, left)?;
             gain = gain.saturating_add(route.amount_out);
             rest.push(route);
         }
@@ -199,7 +190,7 @@ pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted,
         screened.protocol.steps(reading, opportunity, quoted.size, &quoted.terms, way, convert)
     };
     let mut steps = match funding {
-        FundingChoice::Inside => act(Funding::Inside, convert)?,
+        FundingChoice::Protocol(funding) => act(*funding, convert)?,
         FundingChoice::Loan(loan) => vec![loan.step(act(Funding::Outside, convert)?)],
     };
     for route in &quoted.rest {
@@ -207,8 +198,8 @@ pub(super) fn compose(settings: &Settings, screened: &Screened, quoted: &Quoted,
         steps.extend(route.steps_exact_in(Amount::Gained { cap: U256::MAX }, U256::ZERO, Carry::All).map_err(|error| step_skip(&error))?);
     }
     let mut sweep = vec![settings.weth];
-    let yields = quoted.terms.receives.iter().flat_map(|part| std::iter::once(part.token).chain(part.settlement.as_ref().map(|settled| settled.token)));
-    let between = quoted.inside.iter().filter_map(Leg::route).chain(&quoted.rest).flat_map(Route::between);
+    let yields = quoted.terms.receives.iter().flat_map(|part| part.claim.into_iter().chain(part.gives.iter().map(|(token, _)| *token)));
+    let between = quoted.inside.iter().map(Leg::route).chain(&quoted.rest).flat_map(Route::between);
     for token in [opportunity.debt_token, opportunity.collateral_token].into_iter().chain(yields).chain(between) {
         if !sweep.contains(&token) {
             sweep.push(token);

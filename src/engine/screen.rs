@@ -33,7 +33,7 @@ pub(super) fn screen(engine: &Engine, work: &Work<'_>, view: &View, stale: Optio
         outcome.markets += 1;
         let on = Arc::new(MarketOn { market, reading });
         // Targets that the overlay itself changed stand where they stood before it, so they are asked whatever the order says.
-        let asked: BTreeSet<TargetKey> = work.book.beyond(market, &on.reading).into_iter().chain(keys).collect();
+        let asked: BTreeSet<TargetKey> = work.book.beyond(market, &on.reading, work.block).into_iter().chain(keys).collect();
         for key in asked {
             screened.extend(ask(engine, work, view, protocol, &on, key, outcome)?);
         }

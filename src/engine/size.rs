@@ -218,11 +218,13 @@ impl Sizing<'_> {
         let mut choices = Vec::new();
         for funding in self.screened.protocol.funding() {
             match funding {
-                Funding::Inside => choices.push(FundingChoice::Inside),
+                Funding::Inside | Funding::InsideLoan => choices.push(FundingChoice::Protocol(*funding)),
+                // What is paid in place needs no loan.
+                Funding::Outside if quoted.terms.to_bring().is_zero() => {}
                 Funding::Outside => {
                     let token = self.screened.opportunity.debt_token;
                     let calls = self.screened.protocol.contracts();
-                    choices.extend(self.engine.loan(self.view, self.work.block, token, quoted.terms.pays, &calls)?.map(FundingChoice::Loan));
+                    choices.extend(self.engine.loan(self.view, self.work.block, token, quoted.terms.to_bring(), &calls)?.map(FundingChoice::Loan));
                 }
             }
         }

@@ -88,4 +88,25 @@ pub struct Opportunity {
     pub debt_hint: U256,
     /// What no other live plan may use.
     pub locks: Vec<Resource>,
+    /// Where the same action will pay more at once, if there is such a boundary ahead.
+    pub leap: Option<Leap>,
+}
+
+/// A boundary that a target has not reached yet and at which the profit of the same action jumps. Until then it may be legal and not pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leap {
+    /// The first second in which time alone has taken it there; none where it never does.
+    pub timestamp: Option<u64>,
+    /// The highest price of a token at which it is there, everything else as it is, in the protocol's fixed point.
+    pub prices: Vec<(Address, U256)>,
+}
+
+impl fmt::Display for Leap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.timestamp {
+            Some(timestamp) => write!(f, "pays more from second {timestamp} on")?,
+            None => f.write_str("time alone changes nothing")?,
+        }
+        self.prices.iter().try_for_each(|(token, price)| write!(f, ", or with {token} at {price} or below"))
+    }
 }

@@ -89,6 +89,8 @@ pub enum Screen {
         /// Keys strictly above it are confirmed.
         boundary: U256,
     },
+    /// Targets know from when on they have to be asked: those whose time has come by the target block are, and those that know none.
+    Timed,
     /// The market's own structure names what lies beyond its boundary, as a bitmap of ticks does: these are asked.
     Listed(Vec<TargetKey>),
     /// There is no order: every target of the market is asked whenever the market is stale.
@@ -106,6 +108,8 @@ pub struct MarketReading {
     pub collateral_token: Address,
     /// Further tokens that its actions take or give, and what these are redeemed for.
     pub further_tokens: Vec<Address>,
+    /// Targets that the market itself names; logs may have missed them.
+    pub members: Vec<TargetKey>,
     /// The price that decides, in the protocol's own fixed point, for people to read.
     pub price: Option<U256>,
     /// The protocol's own figures, for its later calls.
@@ -117,6 +121,8 @@ pub struct MarketReading {
 pub enum OrderKey {
     /// Ordered by this; it grows with risk.
     Ratio(U256),
+    /// Asked in blocks of this time and later. Before it nothing but what it was read from can bring it beyond its boundary.
+    From(u64),
     /// In no order: asked whenever its market is stale.
     Unordered,
     /// Too small for the order to be exact: listed apart.
@@ -167,44 +173,59 @@ pub struct Read<T> {
 pub struct Terms {
     /// Units of the opportunity's debt token to pay.
     pub pays: U256,
-    /// What is received, each token once. The opportunity's collateral token is the part that may be sold just as far as the debt needs.
+    /// What of that the protocol takes out of what was seized, without it ever being in the executor's hands.
+    pub in_place: U256,
+    /// What is received, each token in one place. The opportunity's collateral token is the part that may be sold just as far as the debt needs.
     pub receives: Vec<Yield>,
+    /// What [`Protocol::steps`] must know beside, in the protocol's own encoding.
+    pub memo: Bytes,
 }
 
 impl Terms {
     /// Terms of an action that gives one token, as it is.
     #[must_use]
     pub fn plain(pays: U256, token: Address, amount: U256) -> Self {
-        Self { pays, receives: vec![Yield { token, amount, settlement: None }] }
+        Self { pays, in_place: U256::ZERO, receives: vec![Yield::token(token, amount)], memo: Bytes::new() }
     }
 
-    /// How much of a token is received.
+    /// How much of a token is in hand when all claims are settled.
     #[must_use]
     pub fn received(&self, token: Address) -> U256 {
-        self.receives.iter().filter(|part| part.token == token).fold(U256::ZERO, |sum, part| sum.saturating_add(part.amount))
+        let given = self.receives.iter().flat_map(|part| &part.gives).filter(|(given, _)| *given == token);
+        given.fold(U256::ZERO, |sum, (_, amount)| sum.saturating_add(*amount))
+    }
+
+    /// What has to be in hand to pay.
+    #[must_use]
+    pub const fn to_bring(&self) -> U256 {
+        self.pays.saturating_sub(self.in_place)
+    }
+
+    /// The steps that settle all claims, in order.
+    #[must_use]
+    pub fn settlements(&self) -> Vec<Step> {
+        self.receives.iter().flat_map(|part| &part.settlement).cloned().collect()
     }
 }
 
-/// One token that an action gives.
+/// One thing that an action gives: tokens, or a claim that no venue trades and that the protocol's own steps turn into tokens. Notes that
+/// are redeemed and balances that are withdrawn from the protocol's ledgers are claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yield {
-    /// The token.
-    pub token: Address,
-    /// How much of it.
-    pub amount: U256,
-    /// What the protocol itself makes of it. Without one it is sold as it is.
-    pub settlement: Option<Settlement>,
+    /// The token that the claim is in, where it is one; what the settlement leaves of it is kept by the profit receiver and counts nothing.
+    pub claim: Option<Address>,
+    /// What turns the claim into tokens, after it was received. [`Protocol::steps`] puts them where they belong.
+    pub settlement: Vec<Step>,
+    /// The tokens in hand then, and how much of each.
+    pub gives: Vec<(Address, U256)>,
 }
 
-/// A yield that no venue trades, turned into one that venues do: redeemed, unwrapped, withdrawn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settlement {
-    /// The steps, after the action and with the yield in hand. What they leave of the yield is kept by the profit receiver and counts nothing.
-    pub steps: Vec<Step>,
-    /// What they give.
-    pub token: Address,
-    /// How much of it.
-    pub amount: U256,
+impl Yield {
+    /// A token as it is.
+    #[must_use]
+    pub fn token(token: Address, amount: U256) -> Self {
+        Self { claim: None, settlement: Vec::new(), gives: vec![(token, amount)] }
+    }
 }
 
 /// A log that tells of an action: the emitter and the topics that matter, in place; a topic of `None` is anything.
@@ -221,6 +242,8 @@ pub struct ActionLog {
 pub enum Funding {
     /// The protocol gives first and is paid after its own callback.
     Inside,
+    /// The same, and the protocol lends the payment within the callback, where it is repaid.
+    InsideLoan,
     /// A loan or own funds are in hand before the action.
     Outside,
 }
@@ -303,10 +326,11 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         Ok(Ok(Vec::new()))
     }
 
-    /// A target's place in its market's order; independent of prices and time.
-    fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;
+    /// A target's place in its market's order: independent of time, and of prices unless they are among what it was read from.
+    fn read_target(&self, view: &View, block: &TargetBlock, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError>;
 
-    /// The facets that [`Protocol::read_target`] will read, so that many targets can be fetched in one request.
+    /// The facets that [`Protocol::read_target`] will read, as far as they are known without reading, so that many targets can be fetched in
+    /// one request.
     fn target_facets(&self, market: MarketId, key: TargetKey) -> ReadSet;
 
     /// What the protocol would accept now from `caller`; a reason from the closed set where it would not.
@@ -330,6 +354,7 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     ) -> Result<Result<Terms, Skip>, ProtocolError>;
 
     /// The steps of the action, in one transaction: what has to stand in another one is another opportunity, with a resource of
-    /// that scope in its locks. With [`Funding::Inside`] `convert` runs inside the callback, with [`Funding::Outside`] after the action.
+    /// that scope in its locks. Claims are settled by [`Terms::settlements`] before `convert` sells what they give. With [`Funding::Inside`]
+    /// and [`Funding::InsideLoan`] `convert` runs inside the callback, with [`Funding::Outside`] after the action.
     fn steps(&self, market: &MarketReading, opportunity: &Opportunity, size: Size, terms: &Terms, way: Way, convert: Vec<Step>) -> Result<Vec<Step>, Skip>;
 }

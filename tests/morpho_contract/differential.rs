@@ -74,7 +74,7 @@ fn one_case(world: &World, dice: &mut Dice, tally: &mut Tally, case: u64) {
     tally.fees += u32::from(theirs.total_supply_shares > before.total_supply_shares);
 
     // The target.
-    let target = world.morpho.read_target(&view, id(&market), TargetKey::Account(victim)).unwrap().value.unwrap();
+    let target = world.morpho.read_target(&view, &block, id(&market), TargetKey::Account(victim)).unwrap().value.unwrap();
     assert_eq!((target.debt, target.collateral), (U256::from(position.borrow_shares), U256::from(position.collateral)), "case {case}");
 
     // Health, by a liquidation that is really executed.

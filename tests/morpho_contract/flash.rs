@@ -43,8 +43,8 @@ impl Protocol for Funded {
     fn parameters(&self, market: &MarketReading) -> Vec<(&'static str, String)> {
         self.0.parameters(market)
     }
-    fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
-        self.0.read_target(view, market, key)
+    fn read_target(&self, view: &View, block: &TargetBlock, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
+        self.0.read_target(view, block, market, key)
     }
     fn target_facets(&self, market: MarketId, key: TargetKey) -> ReadSet {
         self.0.target_facets(market, key)

@@ -77,7 +77,7 @@ fn compare(world: &World, (params, id, who): &(Params, MarketId, Address)) -> u1
         interest = figures.state.total_borrow_assets - world.stored_market(&view, *id).total_borrow_assets;
         let position = world.stored_position(&view, *id, *who);
         assert_eq!(figures.is_healthy(&position).unwrap(), !world.is_open(&view, &block, params, *who));
-        assert_eq!(world.morpho.read_target(&view, *id, TargetKey::Account(*who)).unwrap().value.unwrap().debt, U256::from(position.borrow_shares));
+        assert_eq!(world.morpho.read_target(&view, &block, *id, TargetKey::Account(*who)).unwrap().value.unwrap().debt, U256::from(position.borrow_shares));
     }
     interest
 }

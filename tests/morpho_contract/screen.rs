@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Asks the book and, position by position, the contract. How many are open.
 fn compare(world: &World, morpho: &Arc<Morpho>, book: &Book, view: &View, block: &TargetBlock, market: &MarketFacts) -> usize {
     let reading = morpho.read_market(view, block, id(market)).unwrap().value.unwrap();
-    let asked: BTreeSet<TargetKey> = book.beyond(reference(market), &reading).into_iter().collect();
+    let asked: BTreeSet<TargetKey> = book.beyond(reference(market), &reading, block).into_iter().collect();
     let shelf = book.shelf(reference(market)).unwrap();
     let mut open = BTreeSet::new();
     for (key, entry) in shelf.targets() {
@@ -84,7 +84,7 @@ fn at_the_turn(world: &World, morpho: &Arc<Morpho>, book: &Book) {
         let open = priced(&view, market.oracle, turns - U256::ONE);
         assert!(world.is_open(&open, &block, &params(&market), account));
         let reading = morpho.read_market(&open, &block, id(&market)).unwrap().value.unwrap();
-        assert!(book.beyond(reference(&market), &reading).contains(key), "{account} with debt {owed}");
+        assert!(book.beyond(reference(&market), &reading, &block).contains(key), "{account} with debt {owed}");
         turned += 1;
     }
     assert_eq!(turned, 52);
@@ -140,7 +140,7 @@ async fn interest_alone_opens_a_position_for_the_coming_block() {
             assert!(refreshed.failed.is_empty() && refreshed.markets >= 3, "{refreshed:?}");
             let reading = book.shelf(reference(&market)).unwrap().reading().unwrap().value.clone().unwrap();
             if later == 0 {
-                assert!(book.beyond(reference(&market), &reading).contains(&TargetKey::Account(brim)));
+                assert!(book.beyond(reference(&market), &reading, &block).contains(&TargetKey::Account(brim)));
                 assert!(world.is_open(&view, &block, &params(&market), brim));
             }
             open.push(compare(&world, &world.morpho, &book, &view, &block, &market));
@@ -167,7 +167,7 @@ async fn the_dust_limit_is_the_loan_tokens() {
         assert_eq!(keys(&dollars), [OrderKey::Dust; 2]);
         assert!(keys(&ether).iter().all(|key| matches!(key, OrderKey::Ratio(_))) && keys(&ether).len() == 2);
         for (key, _) in book.shelf(reference(&dollars)).unwrap().targets() {
-            let read = limited.read_target(&world.view(), id(&dollars), *key).unwrap();
+            let read = limited.read_target(&world.view(), &world.block(), id(&dollars), *key).unwrap();
             let [loan_token, ..] = world.slots.params(id(&dollars));
             assert!(read.reads.contains(&harrier::fork::Facet::Slot(world.contract(), loan_token)));
             assert_eq!(read.reads, limited.target_facets(id(&dollars), *key), "what is prefetched is what is read");

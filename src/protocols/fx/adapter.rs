@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use alloy::{
-    primitives::{Address, B256, Log, U256},
+    primitives::{Address, B256, Bytes, Log, U256},
     sol_types::{SolCall, SolEvent},
 };
 use std::sync::Arc;
@@ -62,12 +62,12 @@ impl Fx {
         if done.taken.raw_debts.is_zero() || done.pays.is_zero() {
             return Err(Skip::new(SkipReason::Healthy, "it would succeed and do nothing"));
         }
-        let mut receives = vec![Yield { token: own.collateral, amount: done.tokens, settlement: None }];
+        let mut receives = vec![Yield::token(own.collateral, done.tokens)];
         if !done.notes.is_zero() {
             let Side::Long { lent_to: Some(lent_to), .. } = &own.side else { return Err(Skip::new(SkipReason::Trap, "paid in the notes of nobody")) };
-            receives.push(Yield { token: lent_to.note, amount: done.notes, settlement: Some(redemption::settlement(&self.setup, lent_to, done.notes)) });
+            receives.push(redemption::settled(&self.setup, lent_to, done.notes));
         }
-        Ok(Terms { pays: done.pays, receives })
+        Ok(Terms { pays: done.pays, in_place: U256::ZERO, receives, memo: Bytes::new() })
     }
 }
 
@@ -151,6 +151,7 @@ impl Protocol for Fx {
                 debt_token,
                 collateral_token: own.collateral,
                 further_tokens: further.filter(|token| *token != debt_token && *token != own.collateral).collect(),
+                members: Vec::new(),
                 price: Some(own.prices.min),
                 own: Arc::new(own),
             })
@@ -166,7 +167,7 @@ impl Protocol for Fx {
         told(own(market).map_err(Stop::from).and_then(|own| super::listing::listing(&mut self.reader(view, block), own)))
     }
 
-    fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
+    fn read_target(&self, view: &View, _block: &TargetBlock, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
         let pool = pool_of(market);
         let mut reads = ReadSet::default();
         let outcome = super::ticks::read(view, pool, key, &mut reads);
@@ -217,7 +218,7 @@ impl Protocol for Fx {
             Payment::Base(_) | Payment::Short => vec![Approval { token: opportunity.debt_token, spender: target, amount: Amount::Exact(terms.pays) }],
         };
         let act = Step::Call { target, value: U256::ZERO, data: data.into(), patches: Vec::new(), approvals, callback: None };
-        Ok(std::iter::once(act).chain(convert).collect())
+        Ok(std::iter::once(act).chain(terms.settlements()).chain(convert).collect())
     }
 }
 

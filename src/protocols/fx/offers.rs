@@ -150,6 +150,7 @@ impl FxMarket {
             collateral_token,
             debt_hint: offer.most,
             locks: self.locks(setup, offer.action)?,
+            leap: None,
         })
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     plan::{Amount, Approval, Patch, Step},
-    protocols::Settlement,
+    protocols::Yield,
 };
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -41,11 +41,12 @@ pub struct Redemption {
     pub pays: U256,
 }
 
-/// The settlement of so many notes. Where nothing can be redeemed it has no steps and gives nothing: the notes are kept.
-pub(super) fn settlement(setup: &FxSetup, lent_to: &Counterparty, notes: U256) -> Settlement {
+/// So many notes, settled. Where nothing can be redeemed it has no steps and gives nothing: the notes are kept.
+pub(super) fn settled(setup: &FxSetup, lent_to: &Counterparty, notes: U256) -> Yield {
     let calls = planned(lent_to, notes);
     let amount = calls.iter().fold(U256::ZERO, |sum, call| sum.saturating_add(call.pays));
-    Settlement { steps: calls.iter().map(|call| step(setup.short_manager, lent_to, call)).collect(), token: setup.fx_usd, amount }
+    let settlement = calls.iter().map(|call| step(setup.short_manager, lent_to, call)).collect();
+    Yield { claim: Some(lent_to.note), settlement, gives: vec![(setup.fx_usd, amount)] }
 }
 
 /// How many of so many notes are redeemed; the others are kept.

@@ -144,6 +144,7 @@ impl Morpho {
                 protocol: self.setup.id.clone(),
                 id: Bytes::from([market.id.0.as_slice(), account.as_slice()].concat()),
             }],
+            leap: None,
         }
     }
 }
@@ -208,6 +209,7 @@ impl Protocol for Morpho {
                 debt_token: own.params.loan_token,
                 collateral_token: own.params.collateral_token,
                 further_tokens: Vec::new(),
+                members: Vec::new(),
                 price: Some(own.price),
                 own: Arc::new(own),
             })
@@ -228,7 +230,7 @@ impl Protocol for Morpho {
         ]
     }
 
-    fn read_target(&self, view: &View, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
+    fn read_target(&self, view: &View, _block: &TargetBlock, market: MarketId, key: TargetKey) -> Result<Read<TargetReading>, ProtocolError> {
         let mut reads = ReadSet::default();
         let account = match account_of(key) {
             Ok(account) => account,
@@ -291,7 +293,7 @@ impl Protocol for Morpho {
         let borrower = account_of(opportunity.target.key)?;
         let size = liquidation_size(size)?;
         let (inside, after) = match way.funding {
-            Funding::Inside => (convert, Vec::new()),
+            Funding::Inside | Funding::InsideLoan => (convert, Vec::new()),
             Funding::Outside => (Vec::new(), convert),
         };
         let liquidation = IsolatedLiquidation {

@@ -109,7 +109,9 @@ impl Landing {
             (false, true) => "with others in front than were simulated",
             (false, false) => "not as predicted",
         };
-        format!("{} transactions in {} bundles in block {}, profit {} wei {exact}", self.receipts.len(), self.bundles, self.block, self.profit)
+        let counted = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+        let (txs, bundles) = (counted(self.receipts.len(), "transaction"), counted(self.bundles, "bundle"));
+        format!("{txs} in {bundles} in block {}, profit {} wei {exact}", self.block, self.profit)
     }
 }
 

@@ -37,6 +37,7 @@ fn reading() -> MarketReading {
         debt_token: params.loan_token,
         collateral_token: params.collateral_token,
         further_tokens: Vec::new(),
+        members: Vec::new(),
         price: Some(own.price),
         own: Arc::new(own),
     }

@@ -1,0 +1,206 @@
+//! What a manager holds, part by part, and what a liquidator makes of it.
+//!
+//! ```text
+//! bond ──────────────▶ withdraw                              ┐
+//! working capital ───▶ pays in place, what is more: withdraw ├▶ tokens in the executor's hands
+//! fungible wrapper ──▶ withdraw                              │
+//! NFT wrapper ───────▶ withdraw, take liquidity out, burn    ┘
+//! ```
+
+use super::{
+    interface::{self, Nft, Verdict},
+    maths::{Partial, price_at_one},
+    reading::{Asker, FluxMarket, dollars, refused},
+    setup::FluxSetup,
+};
+use crate::{
+    plan::{Skip, SkipReason, Step},
+    protocols::{
+        Terms, Yield,
+        ask::Stop,
+        checked::{Panic, WAD, mul_div_down, mul_div_up},
+    },
+};
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::SolValue,
+};
+use std::collections::BTreeMap;
+
+/// A fungible balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Balance {
+    pub(super) wrapper: Address,
+    pub(super) id: B256,
+    pub(super) token: Address,
+    pub(super) amount: U256,
+    /// Whether it counts in the health.
+    pub(super) is_registered: bool,
+}
+
+/// An NFT, and what it gives when everything is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    wrapper: Address,
+    positions: Address,
+    id: B256,
+    nft: Nft,
+    amounts: (U256, U256),
+}
+
+/// What a manager holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    manager: Address,
+    bond: U256,
+    /// In the base asset's wrapper; that of id zero is the working capital.
+    in_base: Vec<(B256, U256)>,
+    pub(super) balances: Vec<Balance>,
+    nfts: Vec<Held>,
+    /// Wrappers that the manager did not register and that hold more than dust.
+    additional: Vec<Address>,
+}
+
+/// Reads what a manager holds.
+pub(super) fn position(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMarket, manager: Address) -> Result<Position, Stop> {
+    let (vault, base_wrapper) = (market.vault, market.parts.base_wrapper);
+    let mut position = Position {
+        manager,
+        bond: asker.bond(vault, manager)?,
+        in_base: asker.positions_in(base_wrapper, vault, manager)?,
+        balances: Vec::new(),
+        nfts: Vec::new(),
+        additional: Vec::new(),
+    };
+    let registered = asker.wrappers(vault, manager)?;
+    for wrapper in &registered {
+        position.add(asker, setup, market, (*wrapper, true))?;
+    }
+    for wrapper in &setup.additional_wrappers {
+        if registered.contains(wrapper) || *wrapper == base_wrapper || position.additional.contains(wrapper) {
+            continue;
+        }
+        // What lies there is a gift: one that can't be had is left, whatever the reason.
+        match additional(asker, setup, market, (*wrapper, manager)) {
+            Ok(true) => {
+                position.add(asker, setup, market, (*wrapper, false))?;
+                position.additional.push(*wrapper);
+            }
+            Ok(false) | Err(Stop::Skip(_)) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(position)
+}
+
+/// Whether an additional wrapper holds more than dust for a manager, and would be moved.
+fn additional(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMarket, (wrapper, manager): (Address, Address)) -> Result<bool, Stop> {
+    let value = asker.value_in(wrapper, market.vault, manager)?;
+    Ok(!value.is_zero() && value >= setup.dust_usd && asker.is_wrapper(setup.factory, wrapper)?)
+}
+
+impl Position {
+    fn add(&mut self, asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMarket, (wrapper, is_registered): (Address, bool)) -> Result<(), Stop> {
+        let token = asker.underlying(wrapper)?;
+        for (id, amount) in asker.positions_in(wrapper, market.vault, self.manager)? {
+            if setup.position_managers.contains(&token) {
+                let nft = asker.nft(token, id.into())?;
+                let amounts = asker.unwound(token, wrapper, id.into(), &nft)?;
+                self.nfts.push(Held { wrapper, positions: token, id, nft, amounts });
+            } else {
+                self.balances.push(Balance { wrapper, id, token, amount, is_registered });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a part of it can be taken: an NFT can't be divided.
+    pub(super) const fn is_divisible(&self) -> bool {
+        self.nfts.is_empty()
+    }
+
+    /// The token with the most dollars in wrappers; the base asset where nothing is.
+    pub(super) fn main_token(&self, asker: &mut Asker<'_>, market: &FluxMarket) -> Result<Address, Stop> {
+        let mut held: BTreeMap<Address, U256> = BTreeMap::new();
+        let of_nfts = self.nfts.iter().flat_map(Held::gives);
+        for (token, amount) in self.balances.iter().map(|balance| (balance.token, balance.amount)).chain(of_nfts) {
+            let sum = held.entry(token).or_default();
+            *sum = sum.saturating_add(amount);
+        }
+        held.remove(&market.parts.asset);
+        let mut main = (U256::ZERO, market.parts.asset);
+        for (token, amount) in held {
+            // A token that the registry has no price for is sold like the others.
+            let price = match asker.price(market.registry, token) {
+                Ok(price) => price,
+                Err(Stop::Skip(_)) => continue,
+                Err(stop) => return Err(stop),
+            };
+            let decimals = asker.decimals(token)?;
+            main = main.max((dollars(amount, price, decimals)?, token));
+        }
+        Ok(main.1)
+    }
+
+    /// For each token that counts in the health, the highest price at which the position is worth less than its debt, others unchanged.
+    pub(super) fn prices_at_one(&self, asker: &mut Asker<'_>, market: &FluxMarket, verdict: &Verdict, debt_usd: U256) -> Result<Vec<(Address, U256)>, Stop> {
+        let mut prices = Vec::new();
+        for balance in self.balances.iter().filter(|balance| balance.is_registered && !balance.amount.is_zero()) {
+            let (price, decimals) = (asker.price(market.registry, balance.token)?, asker.decimals(balance.token)?);
+            let others = verdict.value_usd.saturating_sub(dollars(balance.amount, price, decimals)?);
+            prices.extend(price_at_one(balance.amount, decimals, others, debt_usd).map_err(refused)?.map(|price| (balance.token, price)));
+        }
+        Ok(prices)
+    }
+
+    /// What a fraction (18 digits) takes and gives.
+    pub(super) fn terms(&self, setup: &FluxSetup, market: &FluxMarket, verdict: &Verdict, fraction: U256) -> Result<Terms, Panic> {
+        let (vault, parts) = (market.vault, &market.parts);
+        let pays = mul_div_up(verdict.min_payment, fraction, WAD)?;
+        let mut receives = Vec::new();
+        let mut claim = |token: Address, amount: U256, step: Step| {
+            if !amount.is_zero() {
+                receives.push(Yield { claim: None, settlement: vec![step], gives: vec![(token, amount)] });
+            }
+        };
+        let bond = mul_div_down(self.bond, fraction, WAD)?;
+        claim(parts.asset, bond, interface::withdraw_bond(vault, bond));
+        let mut in_place = U256::ZERO;
+        for (id, amount) in &self.in_base {
+            let mut amount = Partial::of_wrapper(*amount, fraction)?;
+            if id.is_zero() {
+                in_place = amount.min(pays);
+                amount = amount.saturating_sub(in_place);
+            }
+            claim(parts.asset, amount, interface::withdraw(vault, parts.base_wrapper, *id, amount));
+        }
+        for balance in &self.balances {
+            let amount = Partial::of_wrapper(balance.amount, fraction)?;
+            claim(balance.token, amount, interface::withdraw(vault, balance.wrapper, balance.id, amount));
+        }
+        receives.extend(self.nfts.iter().map(|held| held.claim(vault, setup.executor)));
+        Ok(Terms { pays, in_place, receives, memo: memo(&self.additional) })
+    }
+}
+
+impl Held {
+    const fn gives(&self) -> [(Address, U256); 2] {
+        [(self.nft.token0, self.amounts.0), (self.nft.token1, self.amounts.1)]
+    }
+
+    fn claim(&self, vault: Address, executor: Address) -> Yield {
+        let withdraw = interface::withdraw(vault, self.wrapper, self.id, U256::ONE);
+        let unwind = interface::unwind(self.positions, executor, self.id.into(), &self.nft);
+        Yield { claim: None, settlement: std::iter::once(withdraw).chain(unwind).collect(), gives: self.gives().to_vec() }
+    }
+}
+
+/// What the steps must know beside the terms: the additional wrappers.
+fn memo(additional: &[Address]) -> Bytes {
+    additional.to_vec().abi_encode().into()
+}
+
+/// The additional wrappers of terms.
+pub(super) fn additional_of(terms: &Terms) -> Result<Vec<Address>, Skip> {
+    Vec::<Address>::abi_decode(&terms.memo).map_err(|error| Skip::new(SkipReason::Trap, format!("the terms are another protocol's: {error}")))
+}
