@@ -314,6 +314,11 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// What a plan's revert says, where it is one of the protocol's own errors.
+    fn reverted(&self, _output: &[u8]) -> Option<Skip> {
+        None
+    }
+
     /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError>;
 
