@@ -1,10 +1,13 @@
 //! The commands as a script sees them, against a running devnet: exit codes and the fields of each JSON line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test says what it expects")]
 
+mod shell;
+
 use alloy::primitives::{Address, I256, U256};
 use harrier::devnet::{DevnetConfig, SearcherFacts, Seed, rehearsal::Stage};
 use serde_json::Value;
-use std::{path::PathBuf, process::Command};
+use shell::Shell;
+use std::process::Command;
 
 /// What every JSON line of `run`, `dry-run` and `simulate` carries at least.
 const FIELDS: [&str; 16] = [
@@ -26,31 +29,6 @@ const FIELDS: [&str; 16] = [
     "reason",
 ];
 
-struct Shell {
-    file: PathBuf,
-    secrets: Vec<(String, String)>,
-}
-
-impl Shell {
-    /// Runs a command; its exit code, its output and what it said beside it. Keys are given only where `keys` says so.
-    async fn run(&self, arguments: &[&str], keys: bool) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harrier"));
-        command.args(arguments).env("HARRIER_CONFIG", &self.file);
-        if keys {
-            command.envs(self.secrets.iter().cloned());
-        }
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-    }
-
-    async fn lines(&self, arguments: &[&str]) -> Vec<Value> {
-        let (code, out, said) = self.run(arguments, false).await;
-        assert_eq!(code, 0, "{arguments:?}: {said}");
-        out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?}: no JSON: {line}"))).collect()
-    }
-}
-
 fn is_whole(line: &Value) {
     for field in FIELDS {
         assert!(line.get(field).is_some(), "{field} is missing in {line}");
@@ -60,6 +38,12 @@ fn is_whole(line: &Value) {
         assert!(text.parse::<I256>().is_ok() && !text.starts_with("0x"), "{amount} of {line}");
     }
     assert!(line["gas_used"].is_u64());
+}
+
+async fn lines(shell: &Shell, arguments: &[&str]) -> Vec<Value> {
+    let (code, out, said) = shell.run(arguments, false).await;
+    assert_eq!(code, 0, "{arguments:?}: {said}");
+    out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{arguments:?}: no JSON: {line}"))).collect()
 }
 
 fn about(lines: &[Value], who: Address) -> &Value {
@@ -89,9 +73,9 @@ async fn commands_answer_with_whole_json_lines() {
     devnet.price_mined("ETH/USD", answer - answer * I256::unchecked_from(7) / I256::unchecked_from(1_000)).await.unwrap();
 
     // One block's answer, without any key.
-    let lines = shell.lines(&["dry-run", "--json"]).await;
-    lines.iter().for_each(is_whole);
-    let line = about(&lines, olga);
+    let rows = lines(&shell, &["dry-run", "--json"]).await;
+    rows.iter().for_each(is_whole);
+    let line = about(&rows, olga);
     assert_eq!((line["status"].as_str(), line["action"].as_str(), line["reason"].as_str()), (Some("candidate"), Some("liquidate"), Some("")));
     let tokens = &devnet.contracts().tokens;
     let token = |field: &str| line[field].as_str().unwrap().parse::<Address>().unwrap();
@@ -101,17 +85,17 @@ async fn commands_answer_with_whole_json_lines() {
     );
     let wei: U256 = line["profit_wei"].as_str().unwrap().parse().unwrap();
     assert!(wei > config.risk.min_profit_wei);
-    let dust = about(&lines, otto);
+    let dust = about(&rows, otto);
     assert_eq!((dust["status"].as_str(), dust["reason"].as_str()), (Some("skipped"), Some("unprofitable")));
 
     // The same question again has the same answer, and an earlier block has its own.
-    assert_eq!(shell.lines(&["dry-run", "--json", "--block", &devnet.head().number.to_string()]).await, lines);
-    let earlier = shell.lines(&["dry-run", "--json", "--block", &healthy_at.to_string()]).await;
+    assert_eq!(lines(&shell, &["dry-run", "--json", "--block", &devnet.head().number.to_string()]).await, rows);
+    let earlier = lines(&shell, &["dry-run", "--json", "--block", &healthy_at.to_string()]).await;
     earlier.iter().for_each(is_whole);
     assert!(earlier.iter().all(|line| line["status"] == "skipped"), "{earlier:#?}");
 
     // Positions: everybody in debt, the riskiest of a market first.
-    let positions = shell.lines(&["positions", "--json"]).await;
+    let positions = lines(&shell, &["positions", "--json"]).await;
     assert_eq!(positions.len(), 14);
     for row in &positions {
         for field in ["protocol", "market", "target", "debt_token", "collateral_token", "debt", "collateral", "place"] {
@@ -125,7 +109,7 @@ async fn commands_answer_with_whole_json_lines() {
     assert!(about(&positions, olga)["boundary_percent"].as_u64().unwrap() >= 100);
 
     // Markets: all of them, with what the contract says of them.
-    let markets = shell.lines(&["markets", "--json"]).await;
+    let markets = lines(&shell, &["markets", "--json"]).await;
     assert_eq!(markets.len(), devnet.contracts().markets.len());
     let of = |id: &str| markets.iter().find(|row| row["market"] == id).unwrap_or_else(|| panic!("{id} in {markets:#?}"));
     let row = of(&market);
@@ -136,7 +120,7 @@ async fn commands_answer_with_whole_json_lines() {
     assert_eq!(known, 14);
 
     // One target, with its call tree.
-    let simulated = shell.lines(&["simulate", &market[..12], &olga.to_string(), "--json", "--trace"]).await;
+    let simulated = lines(&shell, &["simulate", &market[..12], &olga.to_string(), "--json", "--trace"]).await;
     simulated.iter().for_each(is_whole);
     let one = about(&simulated, olga);
     assert_eq!((one["profit_wei"].clone(), one["seized"].clone()), (line["profit_wei"].clone(), line["seized"].clone()), "alone it is what it is among others");

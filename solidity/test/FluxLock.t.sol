@@ -8,9 +8,15 @@ import {HostileToken} from "../reference/HostileToken.sol";
 import {TestToken} from "../reference/TestToken.sol";
 import {FluxWorld, IShares} from "./FluxWorld.sol";
 
-/// The lock of the Flux reference vault: who may do what while it is held, and what it must leave behind. WETH is a token that
-/// calls whatever it was armed with while it is transferred.
+/// The lock of the Flux reference vault: who may do what while it is held, and what it must leave behind. Both tokens call whatever
+/// they were armed with while they are transferred.
 contract FluxLockTest is FluxWorld {
+    bytes private answer;
+
+    function makeUsdc() internal override returns (TestToken) {
+        return TestToken(ours("HostileToken", abi.encode("USD Coin", "USDC", 6)));
+    }
+
     function makeWeth() internal override returns (TestToken) {
         return TestToken(ours("HostileToken", abi.encode("Wrapped Ether", "WETH", 18)));
     }
@@ -101,6 +107,27 @@ contract FluxLockTest is FluxWorld {
         same("in vain", hostile.successes(), 0);
         so("as said", keccak256(hostile.lastResult()) == keccak256(abi.encodePacked(error)));
         hostile.arm(address(0), false, new HostileToken.Attack[](0));
+    }
+
+    /// Once its callback is over, the executor may do nothing more, while the payment is on its way already.
+    function test_operations_end_with_the_callback() external {
+        openExample();
+        factory.registerExecutor(address(this), address(this));
+        usdc.approve(address(base), type(uint256).max);
+        HostileToken.Attack[] memory attacks = new HostileToken.Attack[](1);
+        attacks[0] = HostileToken.Attack(address(this), 0, abi.encodeCall(this.onPayment, ()));
+        HostileToken(payable(address(usdc))).arm(address(vault), true, attacks);
+        vault.liquidate(address(manager), none(), "");
+        so("as said", keccak256(answer) == keccak256(abi.encodePacked(IFluxEvents.NotLockHolder.selector)));
+        same("bond", vault.bondOf(address(this)), 20 * K);
+    }
+
+    function fluxUnlockCallback(uint256 minPayment, uint256, bytes calldata) external {
+        vault.locked_depositToWrapper(address(base), 0, minPayment);
+    }
+
+    function onPayment() external {
+        (, answer) = address(vault).call(abi.encodeCall(vault.locked_withdrawBond, (1)));
     }
 
     function test_only_registered_executors_are_called_back() external {

@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {IFluxEvents} from "../reference/flux/IFlux.sol";
 import {FluxScript} from "../reference/flux/FluxScript.sol";
-import {mulDivDown} from "../reference/flux/UniswapV3Amounts.sol";
+import {mulDivDown, rootAt} from "../reference/flux/UniswapV3Amounts.sol";
 import {UniswapV3Wrapper} from "../reference/flux/UniswapV3Wrapper.sol";
 import {TestToken} from "../reference/TestToken.sol";
 import {FluxWorld} from "./FluxWorld.sol";
@@ -107,7 +107,7 @@ contract FluxUniswapTest is FluxWorld {
         (int24 low, int24 high) = (aligned(a), aligned(b));
         if (low > high) (low, high) = (high, low);
         if (low == high) high += 60;
-        (uint256 id, uint128 liquidity) = tryMint(low, high, bound(amount, 1e6, 1e18));
+        (uint256 id, uint128 liquidity) = tryMint(low, high, bound(amount, 1e6, 1e23));
         vm.assume(liquidity != 0);
         swapped = bound(swapped, 1, zeroForOne == (token0 == address(weth)) ? 10_000e18 : 25_000_000e6);
         swap(zeroForOne, int256(swapped));
@@ -119,6 +119,13 @@ contract FluxUniswapTest is FluxWorld {
         // Now it is owed, with the fees.
         held = wrapper.holdingOf(id);
         so("owed", held.amount0 >= amount0 && held.amount1 >= amount1);
+    }
+
+    /// The first and the last root are those that the pool's swaps end at.
+    function test_roots_at_the_ends() external pure {
+        same("first", rootAt(-887272), 4295128739);
+        same("middle", rootAt(0), 1 << 96);
+        same("last", rootAt(887272), 1461446703485210103287273052203988822378723970342);
     }
 
     function tryMint(int24 low, int24 high, uint256 amount) private returns (uint256 id, uint128 liquidity) {

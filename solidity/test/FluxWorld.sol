@@ -44,7 +44,7 @@ abstract contract FluxWorld is Test {
     FluxScript.Call[] private script;
 
     function setUp() public virtual {
-        usdc = TestToken(ours("TestToken", abi.encode("USD Coin", "USDC", 6)));
+        usdc = makeUsdc();
         weth = makeWeth();
         registry = OracleRegistry(ours("OracleRegistry", ""));
         priceOf(address(usdc), WAD);
@@ -58,6 +58,10 @@ abstract contract FluxWorld is Test {
         usdc.approve(address(vault), type(uint256).max);
         usdc.approve(address(liquidator), type(uint256).max);
         IShares(address(vault)).deposit(1_000 * K, address(this));
+    }
+
+    function makeUsdc() internal virtual returns (TestToken) {
+        return TestToken(ours("TestToken", abi.encode("USD Coin", "USDC", 6)));
     }
 
     function makeWeth() internal virtual returns (TestToken) {

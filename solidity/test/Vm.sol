@@ -38,6 +38,8 @@ interface Vm {
     function toString(uint256 value) external pure returns (string memory);
     function parseBytes(string calldata text) external pure returns (bytes memory);
     function assume(bool condition) external pure;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 snapshot) external returns (bool);
     function lastCallGas() external view returns (Gas memory);
 }
 

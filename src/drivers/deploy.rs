@@ -1,16 +1,17 @@
 //! The executor on chain: deployed by its owner, and compared with what this program would deploy.
 
-use super::assemble;
+use super::{
+    assemble,
+    public_tx::{self, Order, PublicTxError},
+};
 use crate::{
-    chain::{ChainError, HeadStream, Node},
+    chain::{ChainError, Node},
     config::{Config, Environment, SecretError},
     executor::{self, ExecutorConfig},
 };
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEnvelope},
-    eips::{BlockId, Encodable2718},
-    network::TxSignerSync,
-    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
+    eips::BlockId,
+    primitives::{Address, B256, TxKind, U256, keccak256},
     providers::Provider,
     signers::local::PrivateKeySigner,
 };
@@ -18,8 +19,6 @@ use std::{sync::Arc, time::Duration};
 
 /// Gas for the deployment.
 const DEPLOY_GAS: u64 = 8_000_000;
-/// Tip of the deployment, wei per gas.
-const DEPLOY_TIP: u128 = 1_000_000_000;
 
 /// Why nothing was deployed or read.
 #[derive(Debug, thiserror::Error)]
@@ -30,18 +29,12 @@ pub enum DeployError {
     /// A key.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The key does not sign.
-    #[error("the owner's key does not sign")]
-    Sign(#[from] alloy::signers::Error),
     /// A key path that is needed.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// The transaction failed.
-    #[error("the deployment {0} failed on chain")]
-    Failed(B256),
-    /// It was not mined in time.
-    #[error("the deployment {0} was not mined within {1:?}; look for it before trying again")]
-    NotMined(B256, Duration),
+    /// The transaction.
+    #[error(transparent)]
+    Tx(#[from] PublicTxError),
 }
 
 /// A deployment that was sent.
@@ -70,51 +63,17 @@ pub fn executor_config(config: &Config, environment: &Environment) -> Result<(Pr
 /// # Errors
 /// When the owner's key or the node fails.
 pub async fn send(node: &Node, owner: &PrivateKeySigner, executor: &ExecutorConfig) -> Result<Deployment, DeployError> {
-    let provider = node.provider();
-    let nonce = node.in_time("eth_getTransactionCount", async { provider.get_transaction_count(owner.address()).pending().await }).await?;
-    let head = node.latest().await?;
-    let mut tx = TxEip1559 {
-        chain_id: node.chain_id(),
-        nonce,
-        gas_limit: DEPLOY_GAS,
-        max_fee_per_gas: u128::from(head.base_fee).saturating_mul(2).saturating_add(DEPLOY_TIP),
-        max_priority_fee_per_gas: DEPLOY_TIP,
-        to: TxKind::Create,
-        value: U256::ZERO,
-        access_list: Default::default(),
-        input: executor::deployment(executor),
-    };
-    let signature = owner.sign_transaction_sync(&mut tx)?;
-    let raw: Bytes = TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into();
-    let transaction = node.send_raw_transaction(raw).await?;
-    Ok(Deployment { transaction, address: owner.address().create(nonce) })
+    let order = Order { to: TxKind::Create, input: executor::deployment(executor), gas_limit: DEPLOY_GAS };
+    let sent = public_tx::send(node, owner, order).await?;
+    Ok(Deployment { transaction: sent.hash, address: owner.address().create(sent.nonce) })
 }
 
-/// Waits until the deployment is mined: it is looked for at each head.
+/// Waits until the deployment is mined.
 ///
 /// # Errors
 /// When it failed, or was not mined within `longest`.
 pub async fn wait(node: &Arc<Node>, deployment: Deployment, longest: Duration) -> Result<(), DeployError> {
-    let mut heads = HeadStream::start(Arc::clone(node));
-    let mined = tokio::time::timeout(longest, async {
-        loop {
-            if let Some(receipt) = node.receipt(deployment.transaction).await? {
-                return Ok::<_, ChainError>(receipt.inner.inner.inner.receipt.status.coerce_status());
-            }
-            match heads.next().await {
-                Some(head) => drop(head?),
-                // Nobody tells any more of what could be waited for.
-                None => std::future::pending().await,
-            }
-        }
-    })
-    .await;
-    match mined {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(DeployError::Failed(deployment.transaction)),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(DeployError::NotMined(deployment.transaction, longest)),
-    }
+    Ok(public_tx::mined(node, deployment.transaction, longest).await?)
 }
 
 /// The executor as it is on chain.

@@ -257,6 +257,19 @@ pub struct Way {
     pub executor: Address,
 }
 
+/// A register that a protocol keeps, in which the executor must stand before it may act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The contract that keeps it.
+    pub register: Address,
+    /// The call that asks it for the executor.
+    pub question: Bytes,
+    /// The whole answer where the executor is registered.
+    pub answer: Bytes,
+    /// What the executor does to be registered.
+    pub steps: Vec<Step>,
+}
+
 /// Why a protocol could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
@@ -294,6 +307,16 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// Contracts that a plan's generic call steps must be allowed to reach.
     fn call_targets(&self) -> Vec<Address> {
         Vec::new()
+    }
+
+    /// Registers in which `executor` must stand.
+    fn registrations(&self, _executor: Address) -> Vec<Registration> {
+        Vec::new()
+    }
+
+    /// What a plan's revert says, where it is one of the protocol's own errors.
+    fn reverted(&self, _output: &[u8]) -> Option<Skip> {
+        None
     }
 
     /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.

@@ -3,7 +3,7 @@ pragma solidity 0.8.28;
 
 import {pullToken, sendToken} from "../Amounts.sol";
 import {FluxLock} from "./FluxLock.sol";
-import {IFluxBaseWrapper, IFluxFactory, IFluxToken, IFluxWrapper} from "./IFlux.sol";
+import {IFluxBaseWrapper, IFluxFactory, IFluxWrapper} from "./IFlux.sol";
 
 /// What a lock's holder does with its own position. Names and arguments are [D]; where tokens come from and go to is [R]: the
 /// executor, who allows the vault the bond and a wrapper what is deposited there.
@@ -16,13 +16,13 @@ abstract contract FluxOperations is FluxLock {
         _release();
     }
 
-    /// Raises principal and working capital. [D]
+    /// Raises principal and working capital. [D] Sent and claimed, not approved: the base asset may be a token that answers nothing.
     function locked_borrow(uint256 amount) external byExecutor {
         if (amount > cash) revert InsufficientLiquidity();
         cash -= amount;
         _raise(holder, amount);
-        IFluxToken(asset).approve(baseAssetWrapper, amount);
-        IFluxWrapper(baseAssetWrapper).deposit(address(this), holder, 0, amount, address(this));
+        sendToken(asset, baseAssetWrapper, amount);
+        IFluxWrapper(baseAssetWrapper).claim(address(this), holder, 0, amount);
     }
 
     /// Out of the working capital. [D]

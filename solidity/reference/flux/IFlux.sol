@@ -155,5 +155,4 @@ interface IFluxOracle {
 interface IFluxToken {
     function decimals() external view returns (uint8);
     function balanceOf(address owner) external view returns (uint256);
-    function approve(address spender, uint256 amount) external returns (bool);
 }

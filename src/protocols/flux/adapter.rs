@@ -148,6 +148,10 @@ impl Protocol for Flux {
         self.setup.vaults.iter().chain(&self.setup.position_managers).copied().chain([self.setup.factory]).collect()
     }
 
+    fn reverted(&self, output: &[u8]) -> Option<Skip> {
+        interface::refusal(output)
+    }
+
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError> {
         let mut asker = Asker::new(view, block);
         let reading = reading::market(&mut asker, &self.setup, market).map(|own| MarketReading {
