@@ -18,7 +18,7 @@ use crate::{
     fork::{ReadSet, TargetBlock, View},
     plan::{Action, Leap, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, SizeUnit, Sizes, Skip, SkipReason, Step, Target, TargetKey},
     protocols::{
-        ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, Screen, TargetReading, Terms, Way,
+        ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, Registration, Screen, TargetReading, Terms, Way,
         ask::{Stop, settled, told},
         checked::WAD,
     },
@@ -146,6 +146,10 @@ impl Protocol for Flux {
 
     fn call_targets(&self) -> Vec<Address> {
         self.setup.vaults.iter().chain(&self.setup.position_managers).copied().chain([self.setup.factory]).collect()
+    }
+
+    fn registrations(&self, executor: Address) -> Vec<Registration> {
+        vec![interface::registration(self.setup.factory, executor)]
     }
 
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError> {

@@ -12,7 +12,7 @@
 use super::reading::Asker;
 use crate::{
     plan::{Amount, Approval, Callback, Step},
-    protocols::{DiscoveryError, ask::Stop},
+    protocols::{DiscoveryError, Registration, ask::Stop},
 };
 use alloy::{
     primitives::{Address, B256, Bytes, Log, U256},
@@ -301,6 +301,16 @@ fn call(target: Address, call: &impl SolCall) -> Step {
 /// Has the factory call `executor` back for itself. [D]
 pub(super) fn register(factory: Address, executor: Address) -> Step {
     call(factory, &abi::Factory::registerExecutorCall { manager: executor, executor })
+}
+
+/// The executor as its own executor in the factory's register. [D]
+pub(super) fn registration(factory: Address, executor: Address) -> Registration {
+    Registration {
+        register: factory,
+        question: abi::Factory::getExecutorCall { manager: executor }.abi_encode().into(),
+        answer: executor.into_word().into(),
+        steps: vec![register(factory, executor)],
+    }
 }
 
 /// Liquidates a manager: all of it [D], or a fraction of it [X]. `inside` runs in the callback, `payment` is the most that may be asked for.
