@@ -5,7 +5,7 @@ use crate::{
     config::LogFormat,
     devnet::{
         DevnetConfig, Seed,
-        rehearsal::{Accounts, Played, Scene, SceneResult, Stage, fx, thread},
+        rehearsal::{Accounts, Played, Scene, SceneResult, Stage, flux, fx, thread},
     },
 };
 use alloy::primitives::{I256, U256};
@@ -14,7 +14,7 @@ use std::{path::Path, time::Instant};
 /// Arguments of `harrier demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only scenes whose names begin with one of these, for example `thread`, `fx` or `thread-a,fx-e`.
+    /// Only scenes whose names begin with one of these, for example `thread`, `flux` or `thread-a,fx-e`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// One JSON object with everything at the end, and nothing else.
@@ -25,7 +25,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // A client that ends while an answer is on its way says so, and each scene ends some.
     setup::logging("error,alloy_transport_ws=off", LogFormat::Text)?;
-    let scenes: Vec<&Scene> = thread::scenes().iter().chain(fx::scenes()).collect();
+    let scenes: Vec<&Scene> = thread::scenes().iter().chain(fx::scenes()).chain(flux::scenes()).collect();
     if let Some(unknown) = args.only.iter().find(|only| !scenes.iter().any(|scene| scene.name.starts_with(only.as_str()))) {
         let known: Vec<&str> = scenes.iter().map(|scene| scene.name).collect();
         return Err(Failure::Usage(eyre::eyre!("no scene's name begins with {unknown}; there are {}", known.join(", "))));
@@ -40,6 +40,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     if fx::scenes().iter().any(|scene| wanted(scene.name)) {
         say(&args, "\nf(x): two long and two short pools with 96 positions, and for each scene a chain and a searcher of its own.\n");
         played.add(fx::play(folder.path(), wanted, |scene| tell(scene, args.json)).await.map_err(Failure::from_error)?);
+    }
+    if flux::scenes().iter().any(|scene| wanted(scene.name)) {
+        say(&args, "\nFlux: vaults for USDC, and for each scene a chain, managers and a searcher of its own.\n");
+        played.add(flux::play(folder.path(), wanted, |scene| tell(scene, args.json)).await.map_err(Failure::from_error)?);
     }
     let accounts = Accounts::of(played, began.elapsed());
     if args.json {

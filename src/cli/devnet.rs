@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Deploy f(x) too, with positions in all its pools.
     #[arg(long)]
     fx: bool,
+    /// Deploy Flux too, with lenders' money in its vaults.
+    #[arg(long)]
+    flux: bool,
     /// Write a searcher's configuration for this devnet to a file; its secrets are printed as environment variables.
     #[arg(long)]
     write_config: Option<PathBuf>,
@@ -29,7 +32,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut stop = setup::interrupted();
     let chain = ChainConfig { block_every: Some(Duration::from_secs(args.block_every.max(1))), ..ChainConfig::default() };
     let seed = Some(Seed { borrowers: args.borrowers, ..Seed::default() });
-    let devnet = Devnet::start(DevnetConfig { chain, seed, fx: args.fx }).await.map_err(Failure::from_error)?;
+    let devnet = Devnet::start(DevnetConfig { chain, seed, fx: args.fx, flux: args.flux, flux_vaults: Vec::new() }).await.map_err(Failure::from_error)?;
     let facts = devnet.config_facts().map_err(Failure::from_error)?;
     print::line(format!("http    {}", facts.http_url));
     print::line(format!("ws      {}", facts.ws_url));
@@ -40,6 +43,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     for pair in devnet.fx().into_iter().flat_map(|fx| &fx.pairs) {
         print::line(format!("f(x)    {} long {} short {}", pair.symbol, pair.long, pair.short));
+    }
+    for vault in devnet.flux().into_iter().flat_map(|flux| &flux.vaults) {
+        print::line(format!("flux    {} {}", vault.address, vault.name));
     }
     if let Some(path) = args.write_config {
         let ledger = path.with_extension("sqlite");

@@ -119,4 +119,10 @@ impl Contracts {
     pub fn market(&self, name: &str) -> Result<&MarketFacts, DevnetError> {
         self.markets.get(name).ok_or_else(|| DevnetError::Unknown(format!("market {name}")))
     }
+
+    /// The pool of these two tokens.
+    pub fn pool_of(&self, one: Address, other: Address) -> Result<&PoolFacts, DevnetError> {
+        let is_it = |pool: &&PoolFacts| [(one, other), (other, one)].contains(&(pool.token0, pool.token1));
+        self.pools.iter().find(is_it).ok_or_else(|| DevnetError::Unknown(format!("pool of {one} and {other}")))
+    }
 }

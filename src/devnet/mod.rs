@@ -10,15 +10,18 @@
 //! block is bundles first, then transactions by tip; it is 12 seconds after its parent and its base fee follows EIP-1559.
 
 pub mod abi;
+mod acts;
 mod anvil;
 mod artifacts;
 mod builder;
 mod chain;
 mod contracts;
 mod deploy;
+pub mod flux;
 pub mod front;
 pub mod fx;
 mod hands;
+mod market;
 mod node;
 pub mod people;
 pub mod rehearsal;
@@ -35,8 +38,10 @@ pub use artifacts::{Artifact, ArtifactError};
 pub use builder::BuildError;
 pub use chain::{Chain, ChainConfig, DevnetError};
 pub use contracts::{Contracts, FeedFacts, MarketFacts, PoolFacts, TokenFacts};
+pub use flux::{FluxContracts, FluxManager, FluxVault, FluxWorld};
 pub use front::{FrontConfig, FrontCounters};
 pub use fx::{FxContracts, FxPair, FxWorld};
+pub use market::Trader;
 pub use node::{Node, NodeError, Receipt};
 pub use people::Person;
 pub use relay::{Fault, Relay, RelayCounters};

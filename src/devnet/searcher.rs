@@ -1,6 +1,6 @@
 //! A searcher's configuration for a devnet: the template `config/devnet.toml` with the facts filled in.
 
-use super::{ConfigFacts, Devnet, DevnetError, FxContracts};
+use super::{ConfigFacts, Devnet, DevnetError, FluxContracts, FxContracts};
 use crate::config::{Config, ConfigError, Environment};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use std::path::Path;
@@ -21,6 +21,8 @@ pub struct SearcherFacts<'a> {
 
 /// The variable that names the relay identity's key.
 const IDENTITY: &str = "HARRIER_RELAY_IDENTITY";
+/// What in a wrapper is not worth naming it, in whole dollars.
+const DUST: u64 = 10;
 /// The variable that names the executor's owner's key.
 const OWNER: &str = "HARRIER_OWNER";
 
@@ -110,6 +112,9 @@ fn table(facts: &ConfigFacts, searcher: &SearcherFacts<'_>) -> Table {
         // fxUSD to ether leads over USDC, and on to the wrapped kind over a third venue.
         venues.extend([("max_hops", number(3)), ("curve", section([("pools", pools)])), ("wsteth", text(&fx.wst_eth))]);
     }
+    if let Some(flux) = &facts.flux {
+        protocols.push(("flux", flux_protocol(flux, contracts.position_manager)));
+    }
     [
         ("chain", section([("id", number(facts.chain_id)), ("hardforks", Value::Array(vec![hardfork]))])),
         ("node", section([("http", text(&facts.http_url)), ("ws", text(&facts.ws_url))])),
@@ -135,6 +140,21 @@ fn fx_protocol(fx: &FxContracts, stable: Address, since: u64) -> Value {
         ("fx_usd", text(&fx.fx_usd)),
         ("stable", text(&stable)),
         ("from_block", number(since)),
+    ])
+}
+
+fn flux_protocol(flux: &FluxContracts, position_manager: Address) -> Value {
+    let addresses = |list: &mut dyn Iterator<Item = Address>| Value::Array(list.map(|address| text(&address)).collect());
+    section([
+        ("kind", text("flux")),
+        ("contract", text(&flux.factory)),
+        ("from_block", number(flux.since)),
+        ("markets", addresses(&mut flux.vaults.iter().map(|vault| vault.address))),
+        ("standard_strategies", addresses(&mut flux.vaults.iter().filter(|vault| vault.is_standard).map(|vault| vault.strategy))),
+        ("additional_wrappers", addresses(&mut flux.wrappers.iter().map(|wrapper| wrapper.address))),
+        ("position_managers", addresses(&mut std::iter::once(position_manager))),
+        ("dust_usd", number(DUST)),
+        ("partial", Value::Boolean(false)),
     ])
 }
 

@@ -6,6 +6,7 @@ use super::{
     chain::{Chain, ChainConfig},
     contracts::{Contracts, MarketFacts},
     deploy::{self, Cast, units},
+    flux::{self, FluxContracts, Terms},
     fx::{self, FxContracts},
     hands::{Hands, ask},
     people::Person,
@@ -24,6 +25,8 @@ use std::{ops::Deref, sync::Arc};
 const RIVAL_CAPITAL: u64 = 20_000_000;
 /// The same in ether, wrapped.
 const RIVAL_WETH: u64 = 10_000;
+/// Which of the node's accounts owns the executor.
+const OWNER: usize = 1;
 /// How many operators a searcher gets.
 const OPERATORS: usize = 4;
 
@@ -36,6 +39,10 @@ pub struct DevnetConfig {
     pub seed: Option<Seed>,
     /// Whether f(x) is deployed too, with positions in all its pools.
     pub fx: bool,
+    /// Whether Flux is deployed too, with lenders' money in its vaults.
+    pub flux: bool,
+    /// Flux vaults beside the usual ones.
+    pub flux_vaults: Vec<Terms>,
 }
 
 /// Everything that a searcher's configuration for this devnet needs.
@@ -62,6 +69,9 @@ pub struct ConfigFacts {
     /// f(x), where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fx: Option<FxContracts>,
+    /// Flux, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flux: Option<FluxContracts>,
 }
 
 /// A chain with real contracts and people.
@@ -70,6 +80,7 @@ pub struct Devnet {
     chain: Chain,
     contracts: Contracts,
     fx: Option<FxContracts>,
+    flux: Option<FluxContracts>,
     transmitter: Person,
     rival: Person,
 }
@@ -95,7 +106,13 @@ impl Devnet {
             seed::plant(&chain, &contracts, &deployer, seed).await?;
         }
         let fx = if config.fx { Some(fx::deploy(&chain, &contracts, &deployer, &rival).await?) } else { None };
-        let mut devnet = Self { chain, contracts, fx, transmitter, rival };
+        let flux = if config.flux {
+            let cast = flux::Cast { deployer: &deployer, owner: &chain.dev_account(OWNER)?, rival: &rival };
+            Some(flux::deploy(&chain, &contracts, &cast, &config.flux_vaults, fx.as_ref().map(|fx| fx.router)).await?)
+        } else {
+            None
+        };
+        let mut devnet = Self { chain, contracts, fx, flux, transmitter, rival };
         if devnet.fx.is_some() {
             fx::plant(&devnet.fx_world()?).await?;
         }
@@ -111,7 +128,8 @@ impl Devnet {
         config.block_every = None;
         config.state = None;
         let chain = Chain::fork(config, self.chain.node().url()).await?;
-        Ok(Self { chain, contracts: self.contracts.clone(), fx: self.fx.clone(), transmitter: self.transmitter.clone(), rival: self.rival.clone() })
+        let (contracts, fx, flux) = (self.contracts.clone(), self.fx.clone(), self.flux.clone());
+        Ok(Self { chain, contracts, fx, flux, transmitter: self.transmitter.clone(), rival: self.rival.clone() })
     }
 
     /// Ends the node and starts it again from its state file, as [`Chain::restart_node`] does it.
@@ -134,6 +152,12 @@ impl Devnet {
         self.fx.as_ref()
     }
 
+    /// Flux, where it is deployed.
+    #[must_use]
+    pub const fn flux(&self) -> Option<&FluxContracts> {
+        self.flux.as_ref()
+    }
+
     /// Asks a contract at the newest block.
     pub async fn ask<C: SolCall>(&self, what: &str, to: Address, call: &C) -> Result<C::Return, DevnetError> {
         ask(&self.chain, what, to, call).await
@@ -152,7 +176,7 @@ impl Devnet {
 
     /// Who is to own a searcher's executor.
     pub fn owner(&self) -> Result<Person, DevnetError> {
-        self.chain.dev_account(1)
+        self.chain.dev_account(OWNER)
     }
 
     /// The funded keys that a searcher sends with.
@@ -179,6 +203,7 @@ impl Devnet {
             operators: self.operators()?.iter().map(Person::address).collect(),
             contracts: self.contracts.clone(),
             fx: self.fx.clone(),
+            flux: self.flux.clone(),
         })
     }
 

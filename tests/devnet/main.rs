@@ -3,6 +3,7 @@
 
 mod blocks;
 mod contracts;
+mod flux;
 mod front;
 mod relay;
 mod support;

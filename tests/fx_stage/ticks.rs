@@ -108,7 +108,7 @@ async fn i_a_trade_alone_moves_the_lowest_price() {
     let pool = position.pool.clone();
     let before = world.price(&pool).await.unwrap();
     assert!(world.ticks_from(&pool, thousandths(880)).await.unwrap().is_empty());
-    let sale = world.sells(&trader, U256::from(380_000_000_u64)).await.unwrap();
+    let sale = devnet.sells(&trader, U256::from(380_000_000_u64)).await.unwrap();
     let report = devnet.build_block().await.unwrap();
     succeeded(&report, &[sale]);
     let after = world.price(&pool).await.unwrap();

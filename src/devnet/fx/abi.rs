@@ -151,25 +151,6 @@ alloy::sol! {
         function report(address[] calldata feeds, int256[] calldata answers) external;
     }
 
-    struct ExactInputSingleParams {
-        address tokenIn;
-        address tokenOut;
-        uint24 fee;
-        address recipient;
-        uint256 deadline;
-        uint256 amountIn;
-        uint256 amountOutMinimum;
-        uint160 sqrtPriceLimitX96;
-    }
-
-    interface SpotPool {
-        function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16, uint16, uint16, uint8, bool);
-    }
-
-    interface Router {
-        function exactInputSingle(ExactInputSingleParams params) external payable returns (uint256);
-    }
-
     interface Base {
         function initialize(address manager, address fxUSD, address stable, uint256 stableFeed) external;
         function deposit(address receiver, address tokenIn, uint256 amount, uint256 minShares) external returns (uint256 shares);

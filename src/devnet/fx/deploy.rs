@@ -9,9 +9,10 @@ use crate::devnet::{
     abi::Token,
     artifacts::Artifact,
     chain::Chain,
-    contracts::{Contracts, PoolFacts},
+    contracts::Contracts,
     deploy::{pool, units},
     hands::Hands,
+    market,
     people::Person,
 };
 use alloy::{
@@ -192,12 +193,8 @@ pub(in crate::devnet) async fn deploy(chain: &Chain, contracts: &Contracts, by: 
     for (token, amount) in [(wst_eth, units(2_000, 18)), (wbtc, units(100, 8)), (fx_usd, units(1_000_000, 18))] {
         build.call("what Morpho holds", token, Token::transferCall { to: contracts.morpho, amount }).await?;
     }
-    let folder = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json";
-    let router = build.hands.create(by, "SwapRouter", &Artifact::packaged(folder)?, (contracts.uniswap_factory, weth).abi_encode()).await?;
+    let router = market::open(build.hands, by, contracts).await?;
     let reporter = build.hands.create(by, "Reporter", &Artifact::own("Reporter")?, Vec::new()).await?;
-    for token in [weth, usdc, wbtc] {
-        build.approve(token, router).await?;
-    }
     // The rival keeper repays in USDC.
     build.hands.call(rival, "approval of the rival", usdc, Token::approveCall { spender: base_pool, amount: U256::MAX }, 100_000).await?;
     build.hands.settle().await?;
@@ -259,8 +256,7 @@ async fn pair(build: &mut Builder<'_, '_>, common: &Common, (symbol, token, deci
 
 /// WBTC in ether, 1e18, by the devnet's own pool: token units of both turn into whole ones.
 fn bitcoin_in_ether(contracts: &Contracts, wbtc: Address, weth: Address) -> Result<Source, DevnetError> {
-    let is_ours = |pool: &&PoolFacts| [(wbtc, weth), (weth, wbtc)].contains(&(pool.token0, pool.token1));
-    let pool = contracts.pools.iter().find(is_ours).ok_or_else(|| DevnetError::Unknown("pool of WBTC and WETH".to_owned()))?;
+    let pool = contracts.pool_of(wbtc, weth)?;
     let kind = if pool.token0 == wbtc { Kind::V3 } else { Kind::V3Inverse };
     Ok(source(kind, pool.address, 1, 10))
 }

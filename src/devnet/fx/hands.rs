@@ -1,18 +1,18 @@
-//! What keepers, traders and administrators do in the f(x) world.
+//! What keepers, traders and administrators do in the f(x) world. Trades in Uniswap pools are the devnet's own (`devnet::market`).
 
 use super::{
     FxPool, FxWorld,
-    abi::{BaseTick, BaseWhole, Configuration, CurvePool, ExactInputSingleParams, FeedOwner, Lending, Reports, Router, SpotPool},
-    acts::{Acts, TIP},
+    abi::{BaseTick, BaseWhole, Configuration, CurvePool, FeedOwner, Lending, Reports},
     deploy::signed,
-    people::POCKET_MONEY,
 };
-use crate::devnet::{DevnetError, abi::Token, contracts::PoolFacts, deploy::square_root, people::Person, stage::moved};
+use crate::devnet::{
+    DevnetError,
+    abi::Token,
+    acts::{Acts, TIP},
+    stage::moved,
+};
 use alloy::{
-    primitives::{
-        Address, B256, Bytes, U256, U512,
-        aliases::{U24, U160},
-    },
+    primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
 
@@ -22,15 +22,6 @@ const KEEPER_GAS: u64 = 3_000_000;
 const LEAST_KEEPER_GAS: u64 = 100_000;
 /// Gas limit of a trade.
 const TRADE_GAS: u64 = 600_000;
-
-/// A trader with tokens, ready to sell them in the pool that the oracle of WBTC reads.
-#[derive(Clone, Debug)]
-pub struct Spot {
-    trader: Person,
-    pool: PoolFacts,
-    sold: Address,
-    bought: Address,
-}
 
 impl FxWorld<'_> {
     /// The rival keeper's rebalance of one tick of a long pool for at most this much USDC, signed and not sent. `payment` is what the builder gets at least, in wei,
@@ -79,80 +70,6 @@ impl FxWorld<'_> {
         let transfer = Token::transferCall { to: self.fx.reserve, amount };
         acts.call(&self.devnet.deployer()?, "tokens for the reserve", token, &transfer, 200_000).await?;
         acts.mined().await.map(drop)
-    }
-
-    /// Somebody with this much WBTC who will sell it for WETH where the oracle of WBTC looks.
-    ///
-    /// # Errors
-    /// When there is no such pool.
-    pub async fn trader(&self, who: &str, wbtc: U256) -> Result<Spot, DevnetError> {
-        let (sold, bought) = (self.devnet.contracts().token("WBTC")?.address, self.devnet.contracts().token("WETH")?.address);
-        let pool = self.spot_pool(sold, bought)?;
-        let (trader, deployer) = (Person::named(who), self.devnet.deployer()?);
-        let mut acts = Acts::new(self.devnet);
-        acts.pay(&deployer, &trader, U256::from(POCKET_MONEY)).await?;
-        acts.call(&deployer, "WBTC", sold, &Token::transferCall { to: trader.address(), amount: wbtc }, 100_000).await?;
-        acts.mined().await?;
-        acts.call(&trader, "approval", sold, &Token::approveCall { spender: self.fx.router, amount: U256::MAX }, 100_000).await?;
-        acts.mined().await?;
-        Ok(Spot { trader, pool, sold, bought })
-    }
-
-    fn spot_pool(&self, one: Address, other: Address) -> Result<PoolFacts, DevnetError> {
-        let is_it = |pool: &&PoolFacts| [(one, other), (other, one)].contains(&(pool.token0, pool.token1));
-        self.devnet.contracts().pools.iter().find(is_it).cloned().ok_or_else(|| DevnetError::Unknown(format!("pool of {one} and {other}")))
-    }
-
-    /// The market moves before the feeds do: a token is traded until its price in another one has changed by hundredths of a percent, mined.
-    ///
-    /// # Errors
-    /// When there is no such pool, or the deployer has not so much.
-    pub async fn market_moves(&self, of: &str, quote: &str, basis_points: i32) -> Result<(), DevnetError> {
-        let (of, quote) = (self.devnet.contracts().token(of)?.address, self.devnet.contracts().token(quote)?.address);
-        let pool = self.spot_pool(of, quote)?;
-        let trader = self.devnet.deployer()?;
-        let root = self.devnet.ask("price", pool.address, &SpotPool::slot0Call {}).await?.sqrtPriceX96;
-        let factor = u64::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
-        // The pool's price is that of token 0.
-        let (times, by) = if pool.token0 == of { (factor, 10_000) } else { (10_000, factor) };
-        let square = U512::from(root).saturating_mul(U512::from(root)).saturating_mul(U512::from(times));
-        let limit = square_root(square.checked_div(U512::from(by)).ok_or(DevnetError::Range("a price move"))?);
-        let limit = U160::checked_from_limbs_slice(limit.as_limbs()).ok_or(DevnetError::Range("a price"))?;
-        let (token_in, token_out) = if basis_points > 0 { (quote, of) } else { (of, quote) };
-        let params = ExactInputSingleParams {
-            tokenIn: token_in,
-            tokenOut: token_out,
-            fee: U24::from(pool.fee),
-            recipient: trader.address(),
-            deadline: U256::MAX,
-            // More than it takes: the pool stops at the price, and asks for what it took.
-            amountIn: U256::from(u128::MAX),
-            amountOutMinimum: U256::ZERO,
-            sqrtPriceLimitX96: limit,
-        };
-        let mut acts = Acts::new(self.devnet);
-        acts.call(&trader, "trade", self.fx.router, &Router::exactInputSingleCall { params }, TRADE_GAS).await?;
-        acts.mined().await.map(drop)
-    }
-
-    /// A trader's sale, sent into the public mempool: the pool's price falls by twice the sold part of its WBTC, nearly. Its hash.
-    ///
-    /// # Errors
-    /// When it is refused.
-    pub async fn sells(&self, spot: &Spot, wbtc: U256) -> Result<B256, DevnetError> {
-        let params = ExactInputSingleParams {
-            tokenIn: spot.sold,
-            tokenOut: spot.bought,
-            fee: U24::from(spot.pool.fee),
-            recipient: spot.trader.address(),
-            deadline: U256::MAX,
-            amountIn: wbtc,
-            amountOutMinimum: U256::ZERO,
-            sqrtPriceLimitX96: U160::ZERO,
-        };
-        let data = Router::exactInputSingleCall { params }.abi_encode();
-        let raw = self.devnet.signed(&spot.trader, Some(self.fx.router), U256::ZERO, data.into(), TRADE_GAS, TIP).await?;
-        self.devnet.send_public(raw).await
     }
 
     /// A large trade in one of the two StableSwap pools, mined: coin `from` for the other one.

@@ -3,11 +3,10 @@
 //! ```text
 //! proxies ─▶ tokens (stETH, wstETH, fxUSD) ─▶ StableSwap pools ─▶ oracles ─▶ managers, pools ─▶ fxUSD minted, markets filled ─▶ positions
 //!
-//! devnet.fx_world() ─▶ FxWorld: reading (world) · positions (acts, owners) · keepers, traders, settings (hands) ─▶ situations
+//! devnet.fx_world() ─▶ FxWorld: reading (world) · positions (owners) · keepers, settings (hands) ─▶ situations
 //! ```
 
 pub mod abi;
-mod acts;
 mod deploy;
 mod hands;
 mod owners;
@@ -16,7 +15,6 @@ mod situations;
 mod world;
 
 pub(super) use deploy::deploy;
-pub use hands::Spot;
 pub use owners::{Opening, Position};
 pub(super) use people::plant;
 pub use situations::{Burning, Merged};

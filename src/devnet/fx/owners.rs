@@ -7,12 +7,18 @@
 use super::{
     FxPool, FxWorld, Side,
     abi::{LongManager, Manager, Pool},
-    acts::Acts,
     deploy::signed,
-    people::{OPEN_GAS, POCKET_MONEY, amounts, seeded},
+    people::{OPEN_GAS, amounts, seeded},
     world::WAD,
 };
-use crate::devnet::{DevnetError, abi::Token, deploy::units, node::Receipt, people::Person};
+use crate::devnet::{
+    DevnetError,
+    abi::Token,
+    acts::{Acts, POCKET_MONEY},
+    deploy::units,
+    node::Receipt,
+    people::Person,
+};
 use alloy::{
     primitives::{I256, U256},
     sol_types::SolEvent,
@@ -75,7 +81,7 @@ impl FxWorld<'_> {
         let deployer = self.devnet.deployer()?;
         let mut acts = Acts::new(self.devnet);
         for Position { owner, pool, collateral, .. } in &positions {
-            acts.pay(&deployer, owner, U256::from(POCKET_MONEY)).await?;
+            acts.pay(&deployer, owner, POCKET_MONEY).await?;
             let transfer = Token::transferCall { to: owner.address(), amount: *collateral };
             acts.call(&deployer, "collateral", pool.collateral, &transfer, 200_000).await?;
         }

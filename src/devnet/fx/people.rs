@@ -1,11 +1,9 @@
 //! Positions in the pools to begin with: dozens of people across many ticks, on both sides.
 
 use super::{FxPool, FxWorld, Side, Worth, abi::LongManager, deploy::signed, world::WAD};
-use crate::devnet::{DevnetError, abi::Token, deploy::units, hands::Hands, people::Person};
+use crate::devnet::{DevnetError, abi::Token, acts::POCKET_MONEY, deploy::units, hands::Hands, people::Person};
 use alloy::primitives::U256;
 
-/// Ether that a person gets, for gas.
-pub(super) const POCKET_MONEY: u128 = 10_000_000_000_000_000_000;
 /// Debt ratios of the seeded positions, in thousandths, from the calm to the bold. At 880 a tick may be rebalanced.
 const RATIOS: [u64; 24] = [520, 560, 600, 630, 660, 690, 710, 730, 750, 765, 780, 790, 800, 808, 815, 822, 828, 834, 840, 845, 850, 855, 860, 864];
 /// Gas of opening a position.
@@ -23,7 +21,7 @@ pub(in crate::devnet) async fn plant(world: &FxWorld<'_>) -> Result<(), DevnetEr
             for ((place, ratio), owner) in RATIOS.iter().enumerate().zip(seeded(&pool)) {
                 let ratio = U256::from(*ratio).saturating_mul(U256::from(1_000_000_000_000_000_u64));
                 let (collateral, debt) = amounts(&pool, worth, units(dollars(place), 18), ratio)?;
-                hands.fund(owner.address(), U256::from(POCKET_MONEY)).await?;
+                hands.fund(owner.address(), POCKET_MONEY).await?;
                 hands.call(&deployer, "collateral", pool.collateral, Token::transferCall { to: owner.address(), amount: collateral }, 200_000).await?;
                 hands.call(&owner, "approve", pool.collateral, Token::approveCall { spender: pool.manager, amount: U256::MAX }, 100_000).await?;
                 // Both managers have the same function.

@@ -131,6 +131,13 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
             left.push(format!("{held} stETH"));
         }
     }
+    if let Some(flux) = stage.devnet.flux() {
+        // Also what lies inside of the vaults and their wrappers.
+        for vault in &flux.vaults {
+            let held = stage.devnet.flux_world()?.left_of(vault, stage.executor).await?;
+            left.extend(held.into_iter().map(|held| format!("{held} in {}", vault.name)));
+        }
+    }
     let provider = stage.devnet.provider()?;
     let ether = provider.get_balance(stage.executor).await.map_err(|error| RehearsalError::Scene(error.to_string()))?;
     if !ether.is_zero() {

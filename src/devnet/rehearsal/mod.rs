@@ -8,7 +8,10 @@
 //! Nothing waits for luck: a scene goes on when the searcher says that it is done with a head or a trigger.
 
 mod accounts;
+pub mod flux;
 pub mod fx;
+mod landing;
+mod set;
 pub mod thread;
 
 pub use accounts::{Accounts, Played};

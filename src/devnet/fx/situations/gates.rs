@@ -1,7 +1,7 @@
 //! What closes and opens ways: the base pool's fxUSD, repayment in USDC, feeds that grow old.
 
-use super::super::{FxWorld, Opening, Side, abi::BaseWhole, acts::Acts, world::WAD};
-use crate::devnet::{DevnetError, deploy::units};
+use super::super::{FxWorld, Opening, Side, abi::BaseWhole, world::WAD};
+use crate::devnet::{DevnetError, acts::Acts, deploy::units};
 use alloy::primitives::U256;
 
 /// USDC that buys fxUSD in [`FxWorld::stable_repay_opens`], in whole dollars: of the eight millions that the pool has of each.

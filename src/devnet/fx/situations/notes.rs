@@ -77,7 +77,7 @@ impl FxWorld<'_> {
         let shorts = self.first_positions(&short).await?;
         self.leave(&shorts).await?;
         self.open(&[Opening { who: "a bold short", pool: short.clone(), dollars: 980_000, ratio: 866_000 }]).await?;
-        self.market_moves("WETH", "USDC", 2_000).await?;
+        self.devnet.market_moves("WETH", "USDC", 2_000).await?;
         self.scaled("ETH/USD", U256::from(12), U256::from(10)).await?;
         let bold = [("dora", 60_000, 866_000), ("dirk", 40_000, 862_000)];
         let bold = bold.map(|(who, dollars, ratio)| Opening { who, pool: long.clone(), dollars, ratio });

@@ -1,7 +1,7 @@
 //! Ticks that wait for something else than an oracle's update, and ticks that took others in.
 
-use super::super::{FxPool, FxWorld, Opening, Position, Side, Spot, Tick, abi::Gates, acts::Acts, world::WAD};
-use crate::devnet::{DevnetError, deploy::units};
+use super::super::{FxPool, FxWorld, Opening, Position, Side, Tick, abi::Gates, world::WAD};
+use crate::devnet::{DevnetError, Trader, acts::Acts, deploy::units};
 use alloy::primitives::U256;
 
 /// From this debt ratio on a tick may be rebalanced, in thousandths.
@@ -36,13 +36,13 @@ impl FxWorld<'_> {
     ///
     /// # Errors
     /// When somebody's part in it is refused.
-    pub async fn spot_is_lowest(&self) -> Result<(Spot, Position), DevnetError> {
+    pub async fn spot_is_lowest(&self) -> Result<(Trader, Position), DevnetError> {
         let pool = self.pool("WBTC", Side::Long)?;
         let mut positions = self.open(&[Opening { who: "iris", pool, dollars: 60_000, ratio: 866_500 }]).await?;
         self.scaled("BTC/USD", U256::from(99), U256::from(100)).await?;
-        let trader = self.trader("a trader", units(100, 8)).await?;
+        let trader = self.devnet.trader("a trader", "WBTC", "WETH", units(100, 8)).await?;
         // The pool has 1,000 WBTC: half a percent of it sold is one percent of the price.
-        self.sells(&trader, U256::from(504_000_000_u64)).await?;
+        self.devnet.sells(&trader, U256::from(504_000_000_u64)).await?;
         self.devnet.build_block().await?;
         let position = positions.pop().ok_or_else(|| DevnetError::Unknown("position of iris".to_owned()))?;
         Ok((trader, position))

@@ -1,13 +1,12 @@
 //! Liquidations at their bounds: the reserve, water, the base pool's fxUSD, a feed's age.
 
-use super::{Set, landing::Landing};
 use crate::{
     devnet::{
         fx::{
             Side,
             abi::{BaseWhole, LongTold, Pool, ReserveTold},
         },
-        rehearsal::{RehearsalError, Seen},
+        rehearsal::{RehearsalError, Seen, landing::Landing, set::Set},
     },
     plan::SkipReason,
 };
@@ -22,7 +21,7 @@ const RESERVE: u64 = 5;
 pub(super) async fn reserve(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.reserve_has(RESERVE).await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -1_100).await?;
+    stage.devnet.market_moves("WETH", "USDC", -1_100).await?;
     let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", -1_100).await?;
     act.run(update).await?;
@@ -37,7 +36,7 @@ pub(super) async fn reserve(set: &mut Set) -> Seen {
 /// (g)
 pub(super) async fn under_water(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -1_500).await?;
+    stage.devnet.market_moves("WETH", "USDC", -1_500).await?;
     let mut act = set.act(stage, &[]).await?;
     let pool = act.stage.devnet.fx_world()?.pool("wstETH", Side::Long)?;
     let before = act.stage.devnet.ask("indices", pool.address, &Pool::getDebtAndCollateralIndexCall {}).await?.debtIndex;
@@ -77,7 +76,7 @@ async fn liquidation(set: &mut Set, open: bool) -> Result<(Landing, U256), Rehea
     if open {
         world.stable_repay_opens().await?;
     }
-    world.market_moves("WETH", "USDC", -1_100).await?;
+    stage.devnet.market_moves("WETH", "USDC", -1_100).await?;
     let own = stage.devnet.ask("fxUSD", world.base_pool, &BaseWhole::totalYieldTokenCall {}).await?;
     let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", -1_100).await?;
@@ -91,7 +90,7 @@ async fn liquidation(set: &mut Set, open: bool) -> Result<(Landing, U256), Rehea
 pub(super) async fn stale(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.feed_grows_stale("BTC/USD").await?;
-    stage.devnet.fx_world()?.market_moves("WBTC", "WETH", -300).await?;
+    stage.devnet.market_moves("WBTC", "WETH", -300).await?;
     let mut act = set.act(stage, &[]).await?;
     act.block().await?;
     let world = act.stage.devnet.fx_world()?;

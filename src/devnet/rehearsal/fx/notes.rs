@@ -1,12 +1,11 @@
 //! Credit notes: paid out, redeemed, kept, and missing.
 
-use super::Set;
 use crate::devnet::{
     fx::{
         Side,
         abi::{LongTold, ShortWhole},
     },
-    rehearsal::Seen,
+    rehearsal::{Seen, set::Set},
 };
 use alloy::primitives::U256;
 
@@ -17,7 +16,7 @@ const LEFT: u64 = 3_000;
 pub(super) async fn paid_in_notes(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.collateral_lent_out("wstETH", LEFT).await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -300).await?;
+    stage.devnet.market_moves("WETH", "USDC", -300).await?;
     let mut act = set.act(stage, &[]).await?;
     let world = act.stage.devnet.fx_world()?;
     let (long, left) = (world.pool("wstETH", Side::Long)?, world.collateral_at_hand("wstETH").await?);
@@ -44,7 +43,7 @@ pub(super) async fn paid_in_notes(set: &mut Set) -> Seen {
 pub(super) async fn kept(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     let burning = stage.devnet.fx_world()?.redemption_burns().await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", burning.fall).await?;
+    stage.devnet.market_moves("WETH", "USDC", burning.fall).await?;
     let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", burning.fall).await?;
     act.run(update).await?;
@@ -62,7 +61,7 @@ pub(super) async fn kept(set: &mut Set) -> Seen {
 pub(super) async fn capped(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.notes_in_third_hands().await?;
-    stage.devnet.fx_world()?.market_moves("WBTC", "WETH", 1_300).await?;
+    stage.devnet.market_moves("WBTC", "WETH", 1_300).await?;
     let mut act = set.act(stage, &[]).await?;
     let world = act.stage.devnet.fx_world()?;
     let short = world.pool("WBTC", Side::Short)?;

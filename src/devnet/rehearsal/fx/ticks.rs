@@ -1,16 +1,17 @@
 //! Ticks that an update, a trade or time opens, and what others leave of them.
 
-use super::{
-    Act, Set,
-    landing::{Landing, events},
-};
 use crate::{
     devnet::{
         fx::{
             Opening, Side,
             abi::{LongTold, Pool},
         },
-        rehearsal::{RehearsalError, Seen, private_bundle},
+        rehearsal::{
+            RehearsalError, Seen,
+            landing::{Landing, events},
+            private_bundle,
+            set::{Act, Set},
+        },
         stage::moved as moved_by,
     },
     ledger::Outcome,
@@ -44,7 +45,7 @@ fn moved(receipts: &[crate::devnet::Receipt], pool: Address) -> Vec<Vec<i16>> {
 /// (a)
 pub(super) async fn several_at_once(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -300).await?;
+    stage.devnet.market_moves("WETH", "USDC", -300).await?;
     let mut act = set.act(stage, &[]).await?;
     let pool = act.stage.devnet.fx_world()?.pool("wstETH", Side::Long)?;
     let update = act.stage.devnet.price_moves("ETH/USD", -300).await?;
@@ -63,7 +64,7 @@ pub(super) async fn two_locked_calls(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     stage.devnet.fx_world()?.reporter_takes(&["ETH/USD", "BTC/USD"]).await?;
     // WBTC is sold for ether: it falls along.
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -1_100).await?;
+    stage.devnet.market_moves("WETH", "USDC", -1_100).await?;
     let mut act = set.act(stage, &[]).await?;
     let report = act.stage.devnet.fx_world()?.report(&[("ETH/USD", -1_100), ("BTC/USD", -1_100)]).await?;
     act.run(report).await?;
@@ -86,7 +87,7 @@ pub(super) async fn spot_trade(set: &mut Set) -> Seen {
     let mut act = set.act(stage, &[]).await?;
     let world = act.stage.devnet.fx_world()?;
     let tick = world.top_tick(&position.pool).await?;
-    let sale = world.sells(&trader, U256::from(SALE)).await?;
+    let sale = act.stage.devnet.sells(&trader, U256::from(SALE)).await?;
     act.run(sale).await?;
     let (_, landing) = act.block().await?;
     let ticks = moved(&landing.receipts, position.pool.address);
@@ -101,7 +102,7 @@ pub(super) async fn merged(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     let merged = stage.devnet.fx_world()?.ticks_merge().await?;
     // By 3 % the first time, by 1.5 % now.
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -446).await?;
+    stage.devnet.market_moves("WETH", "USDC", -446).await?;
     let mut act = set.act(stage, &[]).await?;
     let update = act.stage.devnet.price_moves("ETH/USD", -150).await?;
     act.run(update).await?;
@@ -118,7 +119,7 @@ pub(super) async fn merged(set: &mut Set) -> Seen {
 pub(super) async fn time_alone(set: &mut Set) -> Seen {
     let stage = set.stage().await?;
     let position = stage.devnet.fx_world()?.funding_approaches().await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", -160).await?;
+    stage.devnet.market_moves("WETH", "USDC", -160).await?;
     let mut act = set.act(stage, &[]).await?;
     let begun = act.stage.devnet.head().number;
     let mut got = format!("nothing landed in {PATIENCE} blocks: {}", act.refusals());
@@ -160,7 +161,7 @@ async fn race(set: &mut Set, overrides: &[(String, String)]) -> Result<Race, Reh
     let pool = stage.devnet.fx_world()?.pool("wstETH", Side::Long)?;
     stage.devnet.fx_world()?.open(&[Opening { who: "mona", pool: pool.clone(), dollars: 400_000, ratio: 866_500 }]).await?;
     let tick = stage.devnet.fx_world()?.top_tick(&pool).await?;
-    stage.devnet.fx_world()?.market_moves("WETH", "USDC", HALF_AT).await?;
+    stage.devnet.market_moves("WETH", "USDC", HALF_AT).await?;
     let mut act = set.act(stage, overrides).await?;
     let lower = moved_by(act.stage.devnet.answer("ETH/USD").await?, HALF_AT)?;
     let raw = act.stage.devnet.signed_price("ETH/USD", lower, 1_000_000_000).await?;
@@ -212,7 +213,7 @@ pub(super) async fn filled_again(set: &mut Set) -> Seen {
     let mut landings = Vec::new();
     let mut number = None;
     for round in 0..2 {
-        act.stage.devnet.fx_world()?.market_moves("WETH", "USDC", -300).await?;
+        act.stage.devnet.market_moves("WETH", "USDC", -300).await?;
         act.troupe.head(act.stage.devnet.head().number).await?;
         let world = act.stage.devnet.fx_world()?;
         let tick = world.tick(&pool, world.top_tick(&pool).await?).await?;
@@ -223,7 +224,7 @@ pub(super) async fn filled_again(set: &mut Set) -> Seen {
         landings.push(landing);
         number.get_or_insert(tick.number);
         if round == 0 {
-            act.stage.devnet.fx_world()?.market_moves("WETH", "USDC", 309).await?;
+            act.stage.devnet.market_moves("WETH", "USDC", 309).await?;
             act.stage.devnet.price_mined("ETH/USD", before).await?;
             let other = nina.first().ok_or_else(|| RehearsalError::Scene("nina has no position".to_owned()))?;
             act.stage.devnet.fx_world()?.open_alike("noah", other).await?;

@@ -1,15 +1,15 @@
 //! What of the searcher's landed in a block, by its receipts and by its ledger.
 
-use super::Act;
+use super::{RehearsalError, set::Act};
 use crate::{
-    devnet::{BlockReport, Receipt, rehearsal::RehearsalError},
+    devnet::{BlockReport, Receipt},
     drivers::{Decided, searcher::Event},
     engine::Outcome as Found,
     ledger::{InputName, Outcome},
     plan::{SkipReason, Trigger},
 };
 use alloy::{
-    primitives::{Address, B256, I256},
+    primitives::{Address, B256, I256, U256},
     sol_types::SolEvent,
 };
 
@@ -56,16 +56,23 @@ impl Act {
         Ok((report, landing))
     }
 
+    /// What our bundles that landed in this block paid to its builder, in wei, without tips.
+    pub(super) fn builder_payments(&self, landing: &Landing) -> U256 {
+        let in_block = |end: &&Decided| matches!(&end.outcome, Outcome::Landed(realised) if realised.block == landing.block);
+        let txs = self.troupe.decided.iter().filter(in_block).filter_map(|end| end.batch.as_ref()).flat_map(|batch| &batch.txs);
+        txs.fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.plan.builder_payment))
+    }
+
     /// Waits until a pending transaction was run.
     pub(super) async fn run(&mut self, hash: B256) -> Result<std::sync::Arc<Found>, RehearsalError> {
         self.troupe.pending(hash).await?.map_err(|why| RehearsalError::Scene(format!("{hash} was ignored: {}", why.name())))
     }
 
-    /// The newest reason that was given for a pool as a whole or for something in it.
-    pub(super) fn reason(&self, pool: Address) -> Option<SkipReason> {
+    /// The newest reason that was given for a market as a whole or for something in it.
+    pub(super) fn reason(&self, market: Address) -> Option<SkipReason> {
         self.troupe.happened.iter().rev().find_map(|event| match event {
             Event::Trigger { outcome, .. } => {
-                let refusal = outcome.refusals.iter().find(|refusal| refusal.market.1.0 == pool.into_word())?;
+                let refusal = outcome.refusals.iter().find(|refusal| refusal.market.1.0 == market.into_word())?;
                 Some(refusal.skip.reason)
             }
             _ => None,

@@ -1,10 +1,15 @@
 //! Public transactions of people, many to a block, each checked for success: a searcher that runs already follows them.
 
-use crate::devnet::{Devnet, DevnetError, node::Receipt, people::Person};
+use super::{Devnet, DevnetError, artifacts::Artifact, node::Receipt, people::Person};
 use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
+
+/// Ether that a person gets, for gas.
+pub(super) const POCKET_MONEY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
+/// Gas limit of a creation.
+const CREATE_GAS: u64 = 3_000_000;
 
 /// Tip of such a transaction, wei per gas.
 pub(super) const TIP: u128 = 1_000_000_000;
@@ -27,20 +32,27 @@ impl<'a> Acts<'a> {
 
     /// Somebody calls a contract.
     pub(super) async fn call<C: SolCall>(&mut self, by: &Person, what: &str, to: Address, call: &C, gas: u64) -> Result<(), DevnetError> {
-        self.send(by, what, to, U256::ZERO, call.abi_encode().into(), gas).await
+        self.send(by, what, Some(to), U256::ZERO, call.abi_encode().into(), gas).await
+    }
+
+    /// Somebody creates a small contract.
+    pub(super) async fn create(&mut self, by: &Person, what: &str, artifact: &Artifact, arguments: Vec<u8>) -> Result<(), DevnetError> {
+        let mut code = artifact.init_code.to_vec();
+        code.extend(arguments);
+        self.send(by, what, None, U256::ZERO, code.into(), CREATE_GAS).await
     }
 
     /// Somebody pays ether.
     pub(super) async fn pay(&mut self, by: &Person, to: &Person, wei: U256) -> Result<(), DevnetError> {
-        self.send(by, &format!("ether for {}", to.name()), to.address(), wei, Bytes::new(), 21_000).await
+        self.send(by, &format!("ether for {}", to.name()), Some(to.address()), wei, Bytes::new(), 21_000).await
     }
 
-    async fn send(&mut self, by: &Person, what: &str, to: Address, value: U256, data: Bytes, gas: u64) -> Result<(), DevnetError> {
+    async fn send(&mut self, by: &Person, what: &str, to: Option<Address>, value: U256, data: Bytes, gas: u64) -> Result<(), DevnetError> {
         if self.gas.saturating_add(gas) > BLOCK_BUDGET {
             self.block().await?;
         }
         self.gas = self.gas.saturating_add(gas);
-        let raw = self.devnet.signed(by, Some(to), value, data, gas, TIP).await?;
+        let raw = self.devnet.signed(by, to, value, data, gas, TIP).await?;
         self.put(&format!("{what} by {}", by.name()), raw).await
     }
 
