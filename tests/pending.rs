@@ -25,7 +25,7 @@ use harrier::{
         discovery::Quiet,
         dropped::Dropped,
         searcher::Event,
-        session::{InFront, Session},
+        session::{InFront, Means, Session},
         start::{Begin, Watchers, dry_run},
     },
     engine::Cancel,
@@ -33,7 +33,7 @@ use harrier::{
     plan::{SkipReason, TargetKey, Trigger},
 };
 use http_wire::{Held, HttpWire};
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use wire::{Wire, soon};
 
 const GWEI: u128 = 1_000_000_000;
@@ -343,7 +343,7 @@ async fn what_was_run_to_see_whether_it_matters_is_not_run_again() {
     let run = async |executed| {
         let (front, trail) = (Arc::new(InFront { txs: vec![tx.clone()], executed }), Arc::new(Trail::default()));
         let trigger = Trigger::Pending { hash: *tx.tx_hash() };
-        let outcome = session.run(trigger, front, Some(&trail), Vec::new(), BTreeSet::new(), Cancel::default()).await.unwrap().unwrap();
+        let outcome = session.run(trigger, front, Some(&trail), Means::default(), Cancel::default()).await.unwrap().unwrap();
         (outcome, trail.runs())
     };
     let (anew, runs) = run(None).await;

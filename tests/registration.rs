@@ -6,7 +6,7 @@ mod shell;
 use alloy::{
     primitives::{Address, Bytes, U256},
     providers::{Provider, ProviderBuilder, WsConnect},
-    sol_types::{SolCall, SolValue},
+    sol_types::SolValue,
 };
 use futures::StreamExt;
 use harrier::{

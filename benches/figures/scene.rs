@@ -25,7 +25,10 @@ use harrier::{
 };
 use parking_lot::RwLock;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The market of the bundle: its collateral is sold in one swap.
 const MARKET: &str = "weth-usdc";
@@ -168,7 +171,7 @@ pub(crate) struct Tools<'a> {
 
 impl Tools<'_> {
     fn simulated(&self, view: &View) -> eyre::Result<Simulated> {
-        let (locked, cancel) = (BTreeSet::<Resource>::new(), Cancel::default());
+        let (locked, allowances, cancel) = (BTreeSet::<Resource>::new(), BTreeMap::new(), Cancel::default());
         let book = self.book.read();
         let work = Work {
             trigger: self.trigger,
@@ -179,6 +182,7 @@ impl Tools<'_> {
             executed: None,
             senders: std::slice::from_ref(&self.sender),
             locked: &locked,
+            allowances: &allowances,
             cancel: &cancel,
         };
         Ok(self.engine.simulate_plan(&work, self.sender, &self.sent.plan, self.sent.tx.gas_limit())?)

@@ -32,7 +32,7 @@ use harrier::{
     },
     drivers::{
         assemble,
-        session::{Executing, Session},
+        session::{Executing, Means, Session},
         source::Source,
         start::{connect, policy},
     },
@@ -42,7 +42,6 @@ use harrier::{
     risk::KillSwitch,
 };
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -176,9 +175,9 @@ async fn session(config: &Arc<Config>, node: &Arc<Node>, head: Head, checkpoints
 
 async fn run(session: &Session, config: &Config) -> eyre::Result<Outcome> {
     let operators = assemble::injected(config, session.protocols()).operators;
-    let senders = operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect();
+    let means = Means { senders: operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect(), ..Means::default() };
     let trigger = Trigger::Head { hash: session.head().hash, number: session.head().number };
-    Ok(session.run(trigger, Default::default(), None, senders, BTreeSet::new(), Cancel::default()).await??)
+    Ok(session.run(trigger, Default::default(), None, means, Cancel::default()).await??)
 }
 
 fn candidate(session: &Session, outcome: &Outcome) -> eyre::Result<()> {

@@ -55,5 +55,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         print::note(format!("{} reads are not in the snapshot: what needed them was skipped. Take it again with this configuration", read_on.misses()));
     }
     print::note(format!("{} bundles would have been sent, for {} ether", sink.batches, print::ether(sink.profit_wei)));
+    if sink.chores > 0 {
+        print::note(format!("and {} chores of a keeper, at a cost of {} ether", sink.chores, print::ether(sink.chores_wei)));
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::print;
 use crate::{
     drivers::{Decided, dropped, report::Line, searcher::Event},
-    engine::{Batch, BatchShape, Outcome},
+    engine::{Batch, BatchShape, Candidate, Outcome},
     plan::{SkipReason, Trigger},
 };
 use tokio::sync::mpsc;
@@ -53,25 +53,25 @@ fn print_event(event: &Event, json: bool) {
 
 /// All that came of a trigger; targets that are just healthy are left out for people.
 pub(super) fn print_outcome(outcome: &Outcome, status: &'static str, json: bool) {
-    for batch in &outcome.batches {
+    for batch in outcome.sent() {
         for candidate in &batch.candidates {
             let line = Line::candidate(outcome.trigger, batch, candidate, status);
             if json {
                 print::json(&line);
             } else {
                 print::line(format!(
-                    "{status:>9}  {} {} of {}  repay {} seize {}  profit {} ether  ({})",
+                    "{status:>9}  {} {} of {}  repay {} seize {}  {}  ({})",
                     line.action,
                     line.target,
                     short(&line.market),
                     line.repay,
                     line.seized,
-                    print::ether(candidate.profit_wei),
+                    brings(batch, candidate),
                     line.trigger
                 ));
             }
         }
-        if !json && batch.shape != BatchShape::Single {
+        if !json && matches!(batch.shape, BatchShape::Merged | BatchShape::Chain) {
             print::line(format!("           {}: {} ether together", together(batch), print::ether(batch.profit_wei)));
         }
     }
@@ -109,9 +109,17 @@ fn print_decided(decided: &Decided, json: bool) {
     }
 }
 
+/// A candidate's profit, or what a chore costs.
+fn brings(batch: &Batch, candidate: &Candidate) -> String {
+    match batch.shape {
+        BatchShape::Chore => format!("cost {} ether", print::ether(batch.gas_wei())),
+        BatchShape::Single | BatchShape::Merged | BatchShape::Chain => format!("profit {} ether", print::ether(candidate.profit_wei)),
+    }
+}
+
 fn together(batch: &Batch) -> String {
     match batch.shape {
-        BatchShape::Single => "alone".to_owned(),
+        BatchShape::Single | BatchShape::Chore => "alone".to_owned(),
         BatchShape::Merged => format!("{} in one transaction", batch.candidates.len()),
         BatchShape::Chain => format!("{} transactions in one bundle", batch.txs.len()),
     }

@@ -99,7 +99,15 @@ pub struct FluxConfig {
     pub standard_strategies: Vec<Address>,
     /// Whether a part of a position may be liquidated: an extension that no documentation speaks of.
     pub partial: bool,
+    /// Wei of gas a day (UTC) for deleveraging as the vaults' keeper, which earns nothing. Without it nothing is deleveraged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeper_gas_budget_wei: Option<U256>,
+    /// Wei a unit of gas for the block's fee recipient of such a transaction.
+    pub keeper_tip_wei: u64,
 }
+
+/// A keeper's tip unless another one is configured: a tenth of a gwei.
+const KEEPER_TIP: u64 = 100_000_000;
 
 impl FluxConfig {
     fn read(section: &mut Section<'_>) -> Self {
@@ -109,6 +117,8 @@ impl FluxConfig {
             position_managers: section.list("position_managers"),
             standard_strategies: section.list("standard_strategies"),
             partial: section.or("partial", false),
+            keeper_gas_budget_wei: section.optional("keeper_gas_budget_wei"),
+            keeper_tip_wei: section.or("keeper_tip_wei", KEEPER_TIP),
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::{
     executor::{self, ExecutorConfig},
     flash::{Lender, MorphoFlavour, MorphoLender},
     fork::{ChainRules, Hardfork, Layer, ReadSet, TargetBlock, View},
+    plan::Action,
     protocols::{
-        Protocol,
+        Keeper, Protocol,
         checked::WAD,
         flux::{Flux, FluxSetup},
         fx::{Fx, FxSetup},
@@ -88,6 +89,7 @@ fn build(name: &str, config: &ProtocolConfig, executor: Address) -> Arc<dyn Prot
             position_managers: own.position_managers.iter().copied().collect(),
             standard_strategies: own.standard_strategies.iter().copied().collect(),
             partial: own.partial,
+            keeper: own.keeper_gas_budget_wei.map(|budget_wei| Keeper { action: Action::Deleverage, budget_wei, tip: own.keeper_tip_wei.into() }),
         })),
     }
 }

@@ -9,7 +9,7 @@ use super::{
     in_flight::{Decided, InFlight, SentBundle, front_hashes, jobs, predicted},
     records::{Records, now_ms},
     searcher::{Sink, SinkError},
-    session::Session,
+    session::{Means, Session},
 };
 use crate::{
     chain::PendingTx,
@@ -18,18 +18,18 @@ use crate::{
     executor,
     fork::{AccountState, ForkError, SimTx, TxStatus},
     ledger::{BundleRow, BundleTxRow, CandidateRow, Inputs, Outcome as LedgerOutcome, OutcomeRow, RecordId, SubmissionRow},
-    plan::{Action, Resource, Skip, SkipReason, Target, Trigger},
+    plan::{Action, ProtocolId, Skip, SkipReason, Target, Trigger},
     relay::{Bundle, Lease, NodeBlocks, Operators, Relays, SealedTx, Sent, replacement_uuid},
 };
 use alloy::{
     consensus::Transaction,
     network::AnyNetwork,
-    primitives::{Address, I256, U256},
+    primitives::{Address, U256},
     providers::RootProvider,
 };
 use futures::{FutureExt, future::BoxFuture};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 use tokio::sync::mpsc;
@@ -38,6 +38,9 @@ use tokio::sync::mpsc;
 fn needed(session: &Session) -> U256 {
     U256::from(session.target_block().base_fee).saturating_mul(U256::from(TX_GAS_CAP))
 }
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 
 /// A batch that is signed, proven and in the journal.
 struct Prepared {
@@ -57,6 +60,8 @@ pub struct LiveSink {
     blocks: NodeBlocks<RootProvider<AnyNetwork>>,
     decisions: Decisions,
     needed: U256,
+    /// What keepers may spend today still, by protocol.
+    allowances: BTreeMap<ProtocolId, U256>,
     /// The block that the engine works for.
     target: u64,
 }
@@ -72,7 +77,7 @@ impl LiveSink {
         blocks: NodeBlocks<RootProvider<AnyNetwork>>,
         decided: Option<mpsc::Sender<Decided>>,
     ) -> Self {
-        Self { operators, relays, records, identity, blocks, decisions: Decisions::new(decided), needed: U256::ZERO, target: 0 }
+        Self { operators, relays, records, identity, blocks, decisions: Decisions::new(decided), needed: U256::ZERO, allowances: BTreeMap::new(), target: 0 }
     }
 
     /// Takes over what an earlier process left undecided, and what it decided on blocks that may be gone since. What is due is decided at once, the rest
@@ -94,6 +99,19 @@ impl LiveSink {
         self.sync_operators(session).await?;
         // Until their blocks come, the nonces of what was sent are not for others.
         self.decisions.lease(&self.operators, session.head().number);
+        Ok(())
+    }
+
+    /// What is left of the keepers' budgets of this day (UTC). What was spent is in the ledger, so that a restart forgets nothing.
+    async fn sync_allowances(&mut self, session: &Session) -> Result<(), SinkError> {
+        let now = now_ms();
+        let today = now.saturating_sub(now % DAY_MS);
+        self.allowances.clear();
+        for (protocol, keeper) in session.keepers() {
+            let spent = self.records.ledger().spent(protocol.clone(), keeper.action, today).await;
+            let spent = spent.map_err(|error| failed("reading what a keeper spent", &error))?;
+            self.allowances.insert(protocol, keeper.budget_wei.saturating_sub(spent));
+        }
         Ok(())
     }
 
@@ -219,7 +237,7 @@ impl LiveSink {
         for candidate in &batch.candidates {
             let key = (candidate.opportunity.target.clone(), candidate.opportunity.action);
             let Some(opportunity) = opportunities.get(&key).copied() else { continue };
-            let profit = I256::try_from(candidate.profit_wei).unwrap_or(I256::MAX);
+            let profit = batch.brings(candidate);
             candidates.push(ledger.record_candidate(CandidateRow {
                 opportunity,
                 target_block: bundle.target_block(),
@@ -261,22 +279,23 @@ impl Sink for LiveSink {
         async move {
             self.needed = needed(session);
             self.target = session.target_block().number;
-            self.follow(session).await
+            self.follow(session).await?;
+            self.sync_allowances(session).await
         }
         .boxed()
     }
 
-    fn ready(&mut self) -> (Vec<Sender>, BTreeSet<Resource>) {
+    fn ready(&mut self) -> Means {
         let senders = self.operators.free(self.needed).iter().map(|operator| Sender { address: operator.address, nonce: operator.nonce }).collect();
-        (senders, self.decisions.locked(self.target))
+        Means { senders, locked: self.decisions.locked(self.target), allowances: self.allowances.clone() }
     }
 
     fn take<'a>(&'a mut self, session: &'a Session, front: &'a [SimTx], outcome: &'a Outcome) -> BoxFuture<'a, Result<usize, SinkError>> {
         async move {
             let opportunities = self.records.outcome(session.head(), outcome).await.map_err(|error| failed("writing an outcome", &error))?;
             let mut refused: Vec<(Batch, Skip)> = Vec::new();
-            let mut prepared = Vec::with_capacity(outcome.batches.len());
-            for batch in &outcome.batches {
+            let mut prepared = Vec::with_capacity(outcome.sent().count());
+            for batch in outcome.sent() {
                 match self.prepare(session, (outcome.trigger, front), batch, &opportunities).await? {
                     Ok(ready) => prepared.push(ready),
                     Err(skip) => refused.push((batch.clone(), skip)),

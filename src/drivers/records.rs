@@ -21,12 +21,17 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Whether a target was looked at for its profit. Where it did not come to an action, it was.
+fn is_for_profit(action: Option<Action>) -> bool {
+    action.is_none_or(Action::earns)
+}
+
 /// Writes outcomes to the ledger.
 #[derive(Debug)]
 pub struct Records {
     ledger: Ledger,
-    /// Why a target was left alone when it was last looked at: a proof is written when that changes.
-    last: HashMap<Target, SkipReason>,
+    /// Why a target was left alone when it was last looked at for profit, and when it was for a chore: a proof is written when that changes.
+    last: HashMap<(Target, bool), SkipReason>,
 }
 
 impl Records {
@@ -64,8 +69,9 @@ impl Records {
             };
             records.insert((opportunity.target.clone(), opportunity.action), self.ledger.record_opportunity(row));
             // It may be refused again later, for whatever reason: that is news then.
-            if !outcome.refusals.iter().any(|refusal| refusal.target.as_ref() == Some(&opportunity.target)) {
-                self.last.remove(&opportunity.target);
+            let earns = opportunity.action.earns();
+            if !outcome.refusals.iter().any(|refusal| refusal.target.as_ref() == Some(&opportunity.target) && is_for_profit(refusal.action) == earns) {
+                self.last.remove(&(opportunity.target.clone(), earns));
             }
         }
         let mut proofs = Vec::new();
@@ -73,7 +79,8 @@ impl Records {
             // A market that is refused as a whole stands under its own name.
             let (protocol, market) = refusal.market.clone();
             let target = refusal.target.clone().unwrap_or(Target { protocol, market, key: TargetKey::Pool });
-            if self.last.get(&target) == Some(&refusal.skip.reason) {
+            let known = (target.clone(), is_for_profit(refusal.action));
+            if self.last.get(&known) == Some(&refusal.skip.reason) {
                 continue;
             }
             let block = head.number.saturating_add(1);
@@ -87,7 +94,7 @@ impl Records {
             if self.last.len() >= MOST_REMEMBERED {
                 self.last.clear();
             }
-            self.last.insert(target, refusal.skip.reason);
+            self.last.insert(known, refusal.skip.reason);
         }
         // All at once: the ledger's writer puts them into one commit.
         futures::future::try_join_all(proofs).await?;
@@ -106,7 +113,7 @@ impl Records {
             let (target, action) = (candidate.opportunity.target.clone(), candidate.opportunity.action);
             self.ledger.record_skip(SkipRow { trigger: None, target: Some(target.clone()), action: Some(action), block, skip: skip.clone() });
             let end = ProofEnd::Skipped(skip.reason);
-            self.last.insert(target.clone(), skip.reason);
+            self.last.insert((target.clone(), action.earns()), skip.reason);
             self.ledger.record_proof(ProofRow { target, action, block, end, detail: skip.detail.clone(), bundle: None, at_ms: now_ms() }).await?;
         }
         Ok(())

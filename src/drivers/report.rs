@@ -30,7 +30,7 @@ pub struct Line {
     pub seized: String,
     /// The token that profit arrives in.
     pub profit_token: String,
-    /// Profit in that token after gas and builder payment.
+    /// Profit in that token after gas and builder payment; below zero for a keeper's chore, which earns nothing.
     pub profit: String,
     /// The same in wei.
     pub profit_wei: String,
@@ -64,8 +64,8 @@ impl Line {
             collateral_token: opportunity.collateral_token.to_string(),
             seized: candidate.seized.to_string(),
             profit_token,
-            profit: candidate.profit_wei.to_string(),
-            profit_wei: candidate.profit_wei.to_string(),
+            profit: batch.brings(candidate).to_string(),
+            profit_wei: batch.brings(candidate).to_string(),
             gas_used: candidate.gas_used,
             builder_payment_wei: candidate.builder_payment.to_string(),
             status,

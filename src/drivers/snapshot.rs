@@ -123,9 +123,11 @@ async fn session(
 
 /// The head trigger, as a dry-run has it.
 async fn run(session: &Session, operators: Vec<Address>) -> Result<Outcome, TakeError> {
-    let (senders, locked) = DrySink::new(operators, None).ready();
+    let mut sink = DrySink::new(operators, None);
+    sink.begin(session);
+    let means = sink.ready();
     let trigger = Trigger::Head { hash: session.head().hash, number: session.head().number };
-    let outcome = session.run(trigger, Arc::default(), None, senders, locked, Cancel::default()).await;
+    let outcome = session.run(trigger, Arc::default(), None, means, Cancel::default()).await;
     Ok(outcome.map_err(|error| StartError::from(super::session::SessionError::Worker(error)))??)
 }
 
@@ -143,7 +145,7 @@ fn same(with: &Outcome, without: &Outcome) -> Result<(), TakeError> {
 }
 
 fn lines(outcome: &Outcome) -> Vec<Line> {
-    let candidates = outcome.batches.iter().flat_map(|batch| batch.candidates.iter().map(move |one| Line::candidate(outcome.trigger, batch, one, "candidate")));
+    let candidates = outcome.sent().flat_map(|batch| batch.candidates.iter().map(move |one| Line::candidate(outcome.trigger, batch, one, "candidate")));
     candidates.chain(outcome.refusals.iter().map(|refusal| Line::refusal(outcome.trigger, refusal))).collect()
 }
 

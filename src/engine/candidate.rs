@@ -4,7 +4,7 @@ use crate::{
     fork::{Layer, ReadSet, SimTx},
     plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, SkipReason, Target, Trigger, TxPlan},
 };
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, I256, U256};
 use std::sync::Arc;
 
 /// A transaction as it was simulated.
@@ -70,6 +70,8 @@ pub enum BatchShape {
     Merged,
     /// Several transactions of one operator in order, each with one candidate or more.
     Chain,
+    /// A keeper's one transaction, which earns nothing and costs its gas.
+    Chore,
 }
 
 /// Candidates that land together or not at all: one bundle.
@@ -83,8 +85,26 @@ pub struct Batch {
     pub txs: Vec<Simulated>,
     /// The operator that has to sign.
     pub sender: Address,
-    /// Profit in wei after gas and builder payments of all transactions.
+    /// Profit in wei after gas and builder payments of all transactions; zero for a chore.
     pub profit_wei: U256,
+}
+
+impl Batch {
+    /// What one of its candidates brings in wei: its profit or, for a chore, what its gas costs, below zero.
+    #[must_use]
+    pub fn brings(&self, candidate: &Candidate) -> I256 {
+        let signed = |amount: U256| I256::try_from(amount).unwrap_or(I256::MAX);
+        match self.shape {
+            BatchShape::Single | BatchShape::Merged | BatchShape::Chain => signed(candidate.profit_wei),
+            BatchShape::Chore => I256::ZERO.saturating_sub(signed(self.gas_wei())),
+        }
+    }
+
+    /// Wei for the gas of all transactions.
+    #[must_use]
+    pub fn gas_wei(&self) -> U256 {
+        self.txs.iter().fold(U256::ZERO, |sum, tx| sum.saturating_add(tx.gas_wei))
+    }
 }
 
 /// Something that was looked at and not taken.
@@ -113,8 +133,10 @@ pub struct Outcome {
     pub confirmed: usize,
     /// What a protocol would accept.
     pub opportunities: Vec<Opportunity>,
-    /// What would be sent, best first.
+    /// What would be sent for its profit, best first.
     pub batches: Vec<Batch>,
+    /// What a keeper would send behind all of that, at its own cost. At heads only.
+    pub chores: Vec<Batch>,
     /// What was not taken, and why.
     pub refusals: Vec<Refusal>,
     /// Full simulations run.
@@ -123,7 +145,22 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) const fn new(trigger: Trigger) -> Self {
-        Self { trigger, front: None, markets: 0, confirmed: 0, opportunities: Vec::new(), batches: Vec::new(), refusals: Vec::new(), simulations: 0 }
+        Self {
+            trigger,
+            front: None,
+            markets: 0,
+            confirmed: 0,
+            opportunities: Vec::new(),
+            batches: Vec::new(),
+            chores: Vec::new(),
+            refusals: Vec::new(),
+            simulations: 0,
+        }
+    }
+
+    /// All that would be sent: what earns first.
+    pub fn sent(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter().chain(&self.chores)
     }
 
     pub(super) fn refuse(&mut self, opportunity: &Opportunity, skip: Skip) {

@@ -4,12 +4,14 @@
 //! trigger ─▶ overlay ─▶ stale values by read sets ─▶ range beyond the boundary ─▶ confirmed
 //!                                                                                   │ one thread each
 //!            batches ◀─ packed in order of profit ◀─ sized (≤ 16 simulations) ◀─ planned
+//! head ─▶ a keeper's chores, behind all of that
 //! ```
 //!
 //! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
 
 mod bundle;
 mod candidate;
+mod chores;
 mod compose;
 mod pack;
 mod policy;
@@ -29,14 +31,14 @@ use crate::{
     book::{Book, MarketRef, Stale},
     flash::{self, FlashError, Lender, Loan},
     fork::{Execution, ForkError, ReadSet, SimTx, TargetBlock, TxStatus, View},
-    plan::{Resource, Skip, SkipReason, TargetKey, Trigger},
+    plan::{ProtocolId, Resource, Skip, SkipReason, TargetKey, Trigger},
     protocols::{MarketReading, ProtocolError},
     venues::{Graph, Probe, Router, RouterLimits},
 };
 use alloy::primitives::{Address, U256};
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -102,6 +104,8 @@ pub struct Work<'a> {
     pub senders: &'a [Sender],
     /// What bundles in flight use already.
     pub locked: &'a BTreeSet<Resource>,
+    /// Wei that keepers may spend today still, by protocol.
+    pub allowances: &'a BTreeMap<ProtocolId, U256>,
     /// Stops the work.
     pub cancel: &'a Cancel,
 }
@@ -166,7 +170,11 @@ impl Engine {
     /// # Errors
     /// When the fork can't answer, or a newer head cancelled the work. A failure of one target is a refusal in the outcome.
     pub fn run(&self, work: &Work<'_>) -> Result<Outcome, EngineError> {
-        self.search(work, |view, stale, outcome| screen::screen(self, work, view, stale, outcome))
+        let mut outcome = self.search(work, |view, stale, outcome| screen::screen(self, work, view, stale, outcome))?;
+        if matches!(work.trigger, Trigger::Head { .. }) {
+            chores::find(self, work, &mut outcome)?;
+        }
+        Ok(outcome)
     }
 
     /// The same for one target, whether or not it lies beyond the boundary: a healthy one is a refusal that says so.

@@ -36,6 +36,8 @@ pub use rows::{
     ProofRow, Realised, RecordId, SkipRow, SubmissionRow, Summary, TriggerRow,
 };
 
+use crate::plan::{Action, ProtocolId};
+use alloy::primitives::U256;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::{
@@ -205,6 +207,12 @@ impl Ledger {
     /// Bundles that were decided from a block of at least this height, in the order they were journaled: a reorg may still take these back.
     pub async fn decided_since(&self, block: u64) -> Result<Vec<JournaledBundle>, LedgerError> {
         self.run(move |connection| query::decided_since(connection, block)).await
+    }
+
+    /// Wei of gas that one kind of action has cost in a protocol, in bundles that were journaled since a time (ms since 1970): what landed and what
+    /// reverted at its real cost, what is open at the predicted one, whatever else nothing.
+    pub async fn spent(&self, protocol: ProtocolId, action: Action, since_ms: u64) -> Result<U256, LedgerError> {
+        self.run(move |connection| query::spent(connection, &protocol, action, since_ms)).await
     }
 
     /// The totals.

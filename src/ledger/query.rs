@@ -5,8 +5,9 @@ use super::{
     rows::{BlockRef, BundleRow, BundleTxRow, Checkpoint, Discovered, JobRow, JournaledBundle, RecordId, Summary},
     text::{inputs, int, json, number, parse, read_target, reason},
 };
+use crate::plan::{Action, ProtocolId};
 use alloy::primitives::{I256, U256};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Adds without wrapping; a ledger whose total does not fit 256 bits is nobody's.
 const fn add(total: &mut I256, amount: I256) {
@@ -54,6 +55,30 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, LedgerError> {
     let unfinished: i64 = connection.query_row("SELECT count(*) FROM bundles WHERE state IN ('journaled', 'submitted', 'undone')", [], |row| row.get(0))?;
     summary.unfinished = u64::try_from(unfinished).unwrap_or_default();
     Ok(summary)
+}
+
+/// What an action's bundles have cost, each at what is known of it.
+pub(super) fn spent(connection: &Connection, protocol: &ProtocolId, action: Action, since_ms: u64) -> Result<U256, LedgerError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT b.state AS state, b.profit_wei AS predicted, o.profit_wei AS realised, o.cost_wei AS cost_wei
+         FROM bundles b LEFT JOIN outcomes o ON o.bundle_id = b.id AND o.superseded = 0
+         WHERE b.at_ms >= ?3 AND EXISTS (SELECT 1 FROM bundle_jobs j WHERE j.bundle_id = b.id AND j.protocol = ?1 AND j.action = ?2)",
+    )?;
+    let mut rows = statement.query(params![protocol.to_string(), action.to_string(), int(since_ms)?])?;
+    let mut spent = U256::ZERO;
+    while let Some(row) = rows.next()? {
+        let state: String = row.get("state")?;
+        let loss = |profit: I256| if profit.is_negative() { profit.unsigned_abs() } else { U256::ZERO };
+        let cost = match state.as_str() {
+            "landed" => loss(parse(row, "outcomes", "realised", "amount")?),
+            "reverted" => parse(row, "outcomes", "cost_wei", "amount")?,
+            // What is open may still land.
+            "journaled" | "submitted" | "undone" => loss(parse(row, "bundles", "predicted", "amount")?),
+            _ => U256::ZERO,
+        };
+        spent = spent.saturating_add(cost);
+    }
+    Ok(spent)
 }
 
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<JournaledBundle>, LedgerError> {

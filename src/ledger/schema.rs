@@ -74,6 +74,9 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE proofs ADD COLUMN superseded INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX proofs_by_bundle ON proofs (bundle_id) WHERE bundle_id IS NOT NULL;
 ",
+    "
+    CREATE INDEX bundles_by_time ON bundles (at_ms);
+",
 ];
 
 /// Opens the file and brings its tables up to date.

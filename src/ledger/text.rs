@@ -41,7 +41,7 @@ pub(super) fn read_target(row: &Row<'_>, table: &'static str) -> Result<(Target,
     let (protocol, key): (String, String) = (row.get("protocol")?, row.get("target")?);
     let key = parse_key(&key).ok_or(LedgerError::Corrupt { table, column: "target", wanted: "target" })?;
     let action: String = row.get("action")?;
-    let action = [Action::Liquidate, Action::Rebalance, Action::PreLiquidate].into_iter().find(|known| known.to_string() == action);
+    let action = Action::ALL.iter().copied().find(|known| known.to_string() == action);
     let target = Target { protocol: protocol.as_str().into(), market: MarketId(parse(row, table, "market", "hash")?), key };
     Ok((target, action.ok_or(LedgerError::Corrupt { table, column: "action", wanted: "action" })?))
 }

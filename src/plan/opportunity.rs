@@ -15,6 +15,19 @@ pub enum Action {
     Rebalance,
     /// Liquidate before the market's own boundary, by a contract that the borrower allowed.
     PreLiquidate,
+    /// Repay a borrower's debt out of its own assets, as a keeper: whoever does it gains nothing.
+    Deleverage,
+}
+
+impl Action {
+    /// All actions.
+    pub const ALL: &'static [Self] = &[Self::Liquidate, Self::Rebalance, Self::PreLiquidate, Self::Deleverage];
+
+    /// Whether it is done for its profit. What is not is a keeper's.
+    #[must_use]
+    pub const fn earns(self) -> bool {
+        !matches!(self, Self::Deleverage)
+    }
 }
 
 impl fmt::Display for Action {
@@ -23,6 +36,7 @@ impl fmt::Display for Action {
             Self::Liquidate => "liquidate",
             Self::Rebalance => "rebalance",
             Self::PreLiquidate => "pre_liquidate",
+            Self::Deleverage => "deleverage",
         })
     }
 }

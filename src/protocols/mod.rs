@@ -13,7 +13,7 @@ pub mod morpho;
 
 use crate::{
     fork::{ForkError, ReadSet, TargetBlock, View},
-    plan::{MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey},
+    plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey},
 };
 use alloy::primitives::{Address, B256, Bytes, Log, U256};
 use std::{any::Any, fmt, sync::Arc};
@@ -270,6 +270,26 @@ pub struct Registration {
     pub steps: Vec<Step>,
 }
 
+/// A role in a protocol that pays nothing, and what it may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// What a keeper does here.
+    pub action: Action,
+    /// The most wei that may be spent on gas in a day (UTC).
+    pub budget_wei: U256,
+    /// Wei a unit of gas for the block's fee recipient: there is no profit to pay it from.
+    pub tip: u128,
+}
+
+/// Work for a keeper: an action that the protocol wants and that earns nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chore {
+    /// What is done to whom. Its hint says how much of the debt token it moves.
+    pub opportunity: Opportunity,
+    /// How.
+    pub steps: Vec<Step>,
+}
+
 /// Why a protocol could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
@@ -317,6 +337,23 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// What a plan's revert says, where it is one of the protocol's own errors.
     fn reverted(&self, _output: &[u8]) -> Option<Skip> {
         None
+    }
+
+    /// The keeper's role that was taken on here; none, unless it is configured.
+    fn keeper(&self) -> Option<Keeper> {
+        None
+    }
+
+    /// What a keeper could do to a target now as `caller`, if there is anything. Asked only where there is a keeper, at heads only.
+    fn chore(
+        &self,
+        _view: &View,
+        _block: &TargetBlock,
+        _market: &MarketReading,
+        _target: (MarketId, TargetKey),
+        _caller: Address,
+    ) -> Result<Read<Option<Chore>>, ProtocolError> {
+        Ok(Read { value: Ok(None), reads: ReadSet::default() })
     }
 
     /// A market at the target block: prices by the contracts' own code, interest to the target timestamp.

@@ -12,7 +12,11 @@ use harrier::{
     plan::{FlashKind, MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey, Trigger},
     protocols::{ActionLog, Discoverer, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, TargetReading, Terms, Way, morpho::Morpho},
 };
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 /// The same protocol, funded in one way.
 #[derive(Debug)]
@@ -148,6 +152,7 @@ async fn a_plan_on_morphos_flash_loan_gains_what_its_own_callback_gains() {
                     executed: None,
                     senders: &senders,
                     locked: &BTreeSet::new(),
+                    allowances: &BTreeMap::new(),
                     cancel: &Cancel::default(),
                 })
                 .unwrap();

@@ -3,16 +3,16 @@
 use std::{path::PathBuf, process::Command};
 
 /// A configuration and its secrets.
-pub struct Shell {
+pub(crate) struct Shell {
     /// Its configuration.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// What the configuration refers to, by the names of environment variables.
-    pub secrets: Vec<(String, String)>,
+    pub(crate) secrets: Vec<(String, String)>,
 }
 
 impl Shell {
     /// Runs a command; its exit code, its output and what it said beside it. Keys are given only where `keys` says so.
-    pub async fn run(&self, arguments: &[&str], keys: bool) -> (i32, String, String) {
+    pub(crate) async fn run(&self, arguments: &[&str], keys: bool) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harrier"));
         command.args(arguments).env("HARRIER_CONFIG", &self.file);
         if keys {

@@ -211,7 +211,7 @@ async fn ten_at_once(devnet: &Devnet, troupe: &mut Troupe) -> Seen {
     let how = match shape {
         Some((BatchShape::Merged, count)) => format!("{count} in one transaction"),
         Some((BatchShape::Chain, count)) => format!("{count} transactions in one bundle"),
-        Some((BatchShape::Single, _)) => "each in its own bundle".to_owned(),
+        Some((BatchShape::Single | BatchShape::Chore, _)) => "each in its own bundle".to_owned(),
         None => "no bundle".to_owned(),
     };
     Ok((format!("{in_block} of {} landed in the update's block, {how}", borrowers.len()), in_block == borrowers.len() && right_behind(&report, update)))

@@ -133,8 +133,8 @@ impl<S: Sink> Searcher<S> {
     pub async fn once(mut self) -> Result<S, SearchError> {
         self.sink.head(&self.session).await?;
         let trigger = self.head_trigger();
-        let (senders, locked) = self.sink.ready();
-        let outcome = self.session.run(trigger, Arc::default(), None, senders, locked, Cancel::default()).await.map_err(SessionError::Worker)?;
+        let means = self.sink.ready();
+        let outcome = self.session.run(trigger, Arc::default(), None, means, Cancel::default()).await.map_err(SessionError::Worker)?;
         self.finish(&[], outcome).await?;
         Ok(self.sink)
     }
@@ -144,8 +144,8 @@ impl<S: Sink> Searcher<S> {
     /// # Errors
     /// When the fork can't answer.
     pub async fn target(&mut self, market: MarketRef, key: TargetKey) -> Result<Outcome, SearchError> {
-        let (senders, locked) = self.sink.ready();
-        let outcome = self.session.run_target(self.head_trigger(), (market, key), senders, locked).await.map_err(SessionError::Worker)?;
+        let means = self.sink.ready();
+        let outcome = self.session.run_target(self.head_trigger(), (market, key), means).await.map_err(SessionError::Worker)?;
         Ok(outcome?)
     }
 
@@ -317,8 +317,8 @@ impl<S: Sink> Searcher<S> {
     /// Runs the engine; a newer head cancels it and is stashed.
     async fn run(&mut self, trigger: Trigger, front: Arc<InFront>, trail: Option<&Arc<Trail>>, heads: &mut HeadStream) -> Result<Ran, SearchError> {
         let cancel = Cancel::default();
-        let (senders, locked) = self.sink.ready();
-        let mut job = self.session.run(trigger, Arc::clone(&front), trail, senders, locked, cancel.clone());
+        let means = self.sink.ready();
+        let mut job = self.session.run(trigger, Arc::clone(&front), trail, means, cancel.clone());
         let outcome = tokio::select! {
             biased;
             outcome = &mut job => outcome,

@@ -6,10 +6,24 @@ use crate::{
     drivers::{ready::Ground, session::SessionError},
     engine::{Cancel, EngineError, Outcome, Sender, Work},
     fork::{AccountState, Execution, Facet, ReadSet, SimTx, TargetBlock, Trail, View},
-    plan::{Resource, TargetKey, Trigger},
+    plan::{ProtocolId, Resource, TargetKey, Trigger},
 };
-use alloy::primitives::{Address, map::HashMap};
-use std::{collections::BTreeSet, sync::Arc};
+use alloy::primitives::{Address, U256, map::HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What a run of the engine may use.
+#[derive(Clone, Debug, Default)]
+pub struct Means {
+    /// Operators that are free, the first is used first.
+    pub senders: Vec<Sender>,
+    /// What bundles in flight use already.
+    pub locked: BTreeSet<Resource>,
+    /// Wei that keepers may spend today still, by protocol.
+    pub allowances: BTreeMap<ProtocolId, U256>,
+}
 
 /// What stands in front of our own transactions.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +95,7 @@ impl Session {
         trigger: Trigger,
         front: Arc<InFront>,
         trail: Option<&Arc<Trail>>,
-        senders: Vec<Sender>,
-        locked: BTreeSet<Resource>,
+        means: Means,
         cancel: Cancel,
     ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
         let view = self.view_with(trail.unwrap_or(&self.trail));
@@ -96,26 +109,31 @@ impl Session {
                 book: &book,
                 front: &front.txs,
                 executed: front.executed.as_ref(),
-                senders: &senders,
-                locked: &locked,
+                senders: &means.senders,
+                locked: &means.locked,
+                allowances: &means.allowances,
                 cancel: &cancel,
             })
         })
     }
 
     /// Asks the engine about one target at the head.
-    pub fn run_target(
-        &self,
-        trigger: Trigger,
-        target: (MarketRef, TargetKey),
-        senders: Vec<Sender>,
-        locked: BTreeSet<Resource>,
-    ) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
+    pub fn run_target(&self, trigger: Trigger, target: (MarketRef, TargetKey), means: Means) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
         let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
         tokio::task::spawn_blocking(move || {
             let (book, cancel) = (book.read(), Cancel::default());
-            let work =
-                Work { trigger, view: &view, block: &block, book: &book, front: &[], executed: None, senders: &senders, locked: &locked, cancel: &cancel };
+            let work = Work {
+                trigger,
+                view: &view,
+                block: &block,
+                book: &book,
+                front: &[],
+                executed: None,
+                senders: &means.senders,
+                locked: &means.locked,
+                allowances: &means.allowances,
+                cancel: &cancel,
+            };
             engine.target(&work, target.0, target.1)
         })
     }

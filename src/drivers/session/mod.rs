@@ -8,7 +8,7 @@
 mod asks;
 mod error;
 
-pub use asks::InFront;
+pub use asks::{InFront, Means};
 pub use error::SessionError;
 
 use super::{
@@ -26,7 +26,8 @@ use crate::{
     config::Config,
     engine::{Engine, Settings},
     fork::{ChainRules, Fork, ForkOptions, Layer, ReadSet, RequestLimits, Rolled, Snapshot, StateDiff, Trail, TxChanges},
-    protocols::{Found, Protocol},
+    plan::ProtocolId,
+    protocols::{Found, Keeper, Protocol},
 };
 use alloy::primitives::Address;
 use parking_lot::RwLock;
@@ -316,6 +317,11 @@ impl Session {
             self.pairs = pairs;
         }
         Ok(refreshed)
+    }
+
+    /// The keepers' roles that are taken on, by protocol.
+    pub fn keepers(&self) -> impl Iterator<Item = (ProtocolId, Keeper)> {
+        self.protocols().iter().filter_map(|protocol| Some((protocol.id().clone(), protocol.keeper()?)))
     }
 
     /// Whether the last move to a head came to its end.

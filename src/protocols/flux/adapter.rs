@@ -18,7 +18,8 @@ use crate::{
     fork::{ReadSet, TargetBlock, View},
     plan::{Action, Leap, MarketId, Opportunity, ProtocolId, Resource, ResourceScope, Size, SizeUnit, Sizes, Skip, SkipReason, Step, Target, TargetKey},
     protocols::{
-        ActionLog, Discoverer, Found, Funding, LogSource, MarketReading, Protocol, ProtocolError, Read, Screen, TargetReading, Terms, Way,
+        ActionLog, Chore, Discoverer, Found, Funding, Keeper, LogSource, MarketReading, Protocol, ProtocolError, Read, Registration, Screen, TargetReading,
+        Terms, Way,
         ask::{Stop, settled, told},
         checked::WAD,
     },
@@ -79,13 +80,38 @@ impl Flux {
             debt_token: market.parts.asset,
             collateral_token: position.main_token(asker, market)?,
             debt_hint: verdict.min_payment,
-            locks: vec![Resource {
-                scope: ResourceScope::InFlight,
-                protocol: self.setup.id.clone(),
-                id: Bytes::from([market.vault.as_slice(), manager.as_slice()].concat()),
-            }],
+            locks: self.locks(market, manager),
             leap,
         })
+    }
+
+    /// One live plan a manager.
+    fn locks(&self, market: &FluxMarket, manager: Address) -> Vec<Resource> {
+        let id = Bytes::from([market.vault.as_slice(), manager.as_slice()].concat());
+        vec![Resource { scope: ResourceScope::InFlight, protocol: self.setup.id.clone(), id }]
+    }
+
+    /// What the keeper may do to a manager, if the strategy says that it may be done. One that does not tell never says so.
+    fn deleveraging(&self, asker: &mut Asker<'_>, market: &FluxMarket, manager: Address, caller: Address) -> Result<Option<Chore>, Stop> {
+        let repay = reading::told(asker.deleveraging(market.parts.strategy, market.vault, manager))?.unwrap_or_default();
+        if repay.is_zero() {
+            return Ok(None);
+        }
+        let keeper = asker.adl_manager(market.vault)?;
+        if !keeper.is_zero() && keeper != caller {
+            return Err(Skip::new(SkipReason::RoleMissing, format!("{keeper} alone may deleverage here")).into());
+        }
+        let opportunity = Opportunity {
+            target: Target { protocol: self.setup.id.clone(), market: market_of(market.vault), key: TargetKey::Account(manager) },
+            action: Action::Deleverage,
+            sizes: Sizes::Fixed(vec![Size { unit: SizeUnit::Budget, amount: repay }]),
+            debt_token: market.parts.asset,
+            collateral_token: market.parts.asset,
+            debt_hint: repay,
+            locks: self.locks(market, manager),
+            leap: None,
+        };
+        Ok(Some(Chore { opportunity, steps: vec![interface::deleverage(market.vault, manager)] }))
     }
 
     /// The second in which interest alone brings health below one; none where it never does or the vault does not tell.
@@ -150,6 +176,28 @@ impl Protocol for Flux {
 
     fn reverted(&self, output: &[u8]) -> Option<Skip> {
         interface::refusal(output)
+    }
+
+    fn registrations(&self, executor: Address) -> Vec<Registration> {
+        vec![interface::registration(self.setup.factory, executor)]
+    }
+
+    fn keeper(&self) -> Option<Keeper> {
+        self.setup.keeper
+    }
+
+    fn chore(
+        &self,
+        view: &View,
+        block: &TargetBlock,
+        market: &MarketReading,
+        (_, key): (MarketId, TargetKey),
+        caller: Address,
+    ) -> Result<Read<Option<Chore>>, ProtocolError> {
+        let mut asker = Asker::new(view, block);
+        let asked = own(market).and_then(|own| Ok((own, manager_of(key)?)));
+        let chore = asked.map_err(Stop::from).and_then(|(own, manager)| self.deleveraging(&mut asker, own, manager, caller));
+        settled(chore, asker.reads)
     }
 
     fn read_market(&self, view: &View, block: &TargetBlock, market: MarketId) -> Result<Read<MarketReading>, ProtocolError> {

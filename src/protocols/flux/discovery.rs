@@ -102,6 +102,7 @@ mod tests {
             position_managers: BTreeSet::new(),
             standard_strategies: BTreeSet::new(),
             partial: false,
+            keeper: None,
         }
     }
 

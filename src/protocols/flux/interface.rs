@@ -12,7 +12,7 @@
 use super::reading::Asker;
 use crate::{
     plan::{Amount, Approval, Callback, Skip, SkipReason, Step},
-    protocols::{DiscoveryError, ask::Stop},
+    protocols::{DiscoveryError, Registration, ask::Stop},
 };
 use alloy::{
     primitives::{Address, B256, Bytes, Log, U256},
@@ -41,6 +41,8 @@ mod abi {
             function managerAt(uint256 index) external view returns (address);
             function cash() external view returns (uint256);
             function baseAssetWrapper() external view returns (address);
+            function adlManager() external view returns (address);
+            function adl(address manager) external returns (uint256 repaid);
             event PositionUpdated(address indexed manager, uint256 principal, uint256 interest, uint256 bond);
             event Liquidated(address indexed manager, address indexed liquidator, uint256 fractionWad, uint256 positionValueUsd,
                 uint256 debtCleared, uint256 payment, uint256 badDebt);
@@ -70,6 +72,7 @@ mod abi {
             // [D] as to the name, [R] as to arguments and results
             function evaluateLiquidation(address vault, address manager) external view
                 returns (bool canLiquidate, uint256 minPayment, uint256 trueDebt, uint256 positionValueUsd);
+            function evaluateADL(address vault, address manager) external view returns (bool canDeleverage, uint256 repay);
             // [R]
             function liquidationThreshold() external view returns (uint256);
             function liquidationProfitMargin() external view returns (uint256);
@@ -243,6 +246,17 @@ impl Asker<'_> {
         Ok(Verdict { can_liquidate: told.canLiquidate, min_payment: told.minPayment, true_debt: told.trueDebt, value_usd: told.positionValueUsd })
     }
 
+    /// How much of a manager's debt may be repaid out of its own base assets now; zero where that is not allowed. [D] as to the name.
+    pub(super) fn deleveraging(&mut self, strategy: Address, vault: Address, manager: Address) -> Result<U256, Stop> {
+        let told = self.ask(strategy, &abi::Strategy::evaluateADLCall { vault, manager })?;
+        Ok(if told.canDeleverage { told.repay } else { U256::ZERO })
+    }
+
+    /// Who may deleverage; zero is anybody. [R]
+    pub(super) fn adl_manager(&mut self, vault: Address) -> Result<Address, Stop> {
+        self.ask(vault, &abi::Vault::adlManagerCall {})
+    }
+
     pub(super) fn figures(&mut self, strategy: Address) -> Result<Figures, Stop> {
         Ok(Figures {
             threshold: self.ask(strategy, &abi::Strategy::liquidationThresholdCall {})?,
@@ -333,6 +347,16 @@ pub(super) fn register(factory: Address, executor: Address) -> Step {
     call(factory, &abi::Factory::registerExecutorCall { manager: executor, executor })
 }
 
+/// The executor as its own executor in the factory's register. [D]
+pub(super) fn registration(factory: Address, executor: Address) -> Registration {
+    Registration {
+        register: factory,
+        question: abi::Factory::getExecutorCall { manager: executor }.abi_encode().into(),
+        answer: executor.into_word().into(),
+        steps: vec![register(factory, executor)],
+    }
+}
+
 /// Liquidates a manager: all of it [D], or a fraction of it [X]. `inside` runs in the callback, `payment` is the most that may be asked for.
 pub(super) fn liquidate(
     vault: Address,
@@ -351,6 +375,11 @@ pub(super) fn liquidate(
     call.truncate(call.len().saturating_sub(32));
     let callback = Callback { selector: abi::Executor::fluxUnlockCallbackCall::SELECTOR.into(), token: payment.0, most_to_pay: payment.1, inside };
     Step::Call { target: vault, value: U256::ZERO, data: call.into(), patches: Vec::new(), approvals: Vec::new(), callback: Some(callback) }
+}
+
+/// Repays a manager's debt out of its own base assets. [D] as to the name, [R] as to the argument
+pub(super) fn deleverage(vault: Address, manager: Address) -> Step {
+    call(vault, &abi::Vault::adlCall { manager })
 }
 
 /// Lends the lock's holder base assets, as working capital. [D]

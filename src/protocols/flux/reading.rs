@@ -114,7 +114,7 @@ pub(super) fn market(asker: &mut Asker<'_>, setup: &FluxSetup, id: MarketId) -> 
 }
 
 /// A value, or none where the contract does not tell it. A fork without an answer is no such case.
-fn told<T>(answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
+pub(super) fn told<T>(answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(Stop::Skip(_)) => Ok(None),

@@ -1,6 +1,9 @@
 //! Where one deployment is.
 
-use crate::plan::{MarketId, ProtocolId};
+use crate::{
+    plan::{MarketId, ProtocolId},
+    protocols::Keeper,
+};
 use alloy::primitives::{Address, U256};
 use std::collections::BTreeSet;
 
@@ -27,6 +30,8 @@ pub struct FluxSetup {
     pub standard_strategies: BTreeSet<Address>,
     /// Whether parts of positions may be liquidated. [X]
     pub partial: bool,
+    /// The role of the vaults' keeper, who deleverages [D], where it is taken on.
+    pub keeper: Option<Keeper>,
 }
 
 /// A vault as a market: its address in the last 20 bytes.
