@@ -23,7 +23,7 @@ use alloy::{
     consensus::Transaction,
     primitives::{U256, U512, map::HashSet},
 };
-use std::{cmp::Reverse, sync::Arc};
+use std::{cell::Cell, cmp::Reverse, sync::Arc};
 
 /// A candidate that stands in a chain behind others.
 struct Standing {
@@ -254,7 +254,7 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     let market = Arc::new(MarketOn { market: sized.screened.market.market, reading });
     let screened = Screened { protocol: Arc::clone(&sized.screened.protocol), market, opportunity };
     let router = engine.router(view, work.block);
-    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0 };
+    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0, missing: Cell::default() };
     let found = sizing.run(left);
     let used = sizing.simulations;
     sized.simulations += used;

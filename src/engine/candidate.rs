@@ -164,9 +164,16 @@ impl Outcome {
     }
 
     pub(super) fn refuse(&mut self, opportunity: &Opportunity, skip: Skip) {
+        self.refuse_short(opportunity, skip, None);
+    }
+
+    /// The same, with what lacks in debt tokens where it does not pay.
+    pub(super) fn refuse_short(&mut self, opportunity: &Opportunity, skip: Skip, missing: Option<U256>) {
         let skip = match &opportunity.leap {
             // Legal, and not worth it before another boundary.
-            Some(leap) if skip.reason == SkipReason::Unprofitable => Skip::new(SkipReason::DeadZone, format!("{}; {leap}", skip.detail)),
+            Some(leap) if skip.reason == SkipReason::Unprofitable => {
+                Skip::new(SkipReason::DeadZone, format!("unprofitable, {}; {}", skip.detail, leap.outlook(missing)))
+            }
             _ => skip,
         };
         self.refusals.push(Refusal {

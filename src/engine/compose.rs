@@ -92,6 +92,38 @@ impl Purse {
     }
 }
 
+/// Why there is no quote.
+#[derive(Debug)]
+pub(super) enum Unquoted {
+    /// What comes in does not cover what has to be paid.
+    Short {
+        /// What lacks, in debt tokens.
+        missing: U256,
+        /// The same with both figures.
+        skip: Skip,
+    },
+    /// Something else.
+    Other(SimulationError),
+}
+
+impl From<SimulationError> for Unquoted {
+    fn from(error: SimulationError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<EngineError> for Unquoted {
+    fn from(error: EngineError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Skip> for Unquoted {
+    fn from(skip: Skip) -> Self {
+        Self::Other(skip.into())
+    }
+}
+
 /// Quotes one size in one conversion on the overlay. A gain that would be negative is `unprofitable` with both figures.
 pub(super) fn quote(
     screened: &Screened,
@@ -100,7 +132,7 @@ pub(super) fn quote(
     (view, block): (&View, &TargetBlock),
     size: Size,
     conversion: Conversion,
-) -> Result<Quoted, SimulationError> {
+) -> Result<Quoted, Unquoted> {
     let opportunity = &screened.opportunity;
     let terms = screened.protocol.terms(view, block, &screened.market.reading, opportunity, size).map_err(EngineError::from)??;
     let (debt, main) = (opportunity.debt_token, opportunity.collateral_token);
@@ -136,9 +168,10 @@ pub(super) fn quote(
         }
         Conversion::SellAll => {}
     }
-    let debt_left = in_debt
-        .checked_sub(to_bring)
-        .ok_or_else(|| Skip::new(SkipReason::Unprofitable, format!("what is received comes to {in_debt} of the debt token, {to_bring} have to be paid")))?;
+    let Some(debt_left) = in_debt.checked_sub(to_bring) else {
+        let skip = Skip::new(SkipReason::Unprofitable, format!("what is received comes to {in_debt} of the debt token, {to_bring} have to be paid"));
+        return Err(Unquoted::Short { missing: to_bring.saturating_sub(in_debt), skip });
+    };
     let (mut gain, mut rest) = (U256::ZERO, Vec::new());
     for (token, left) in [(debt, debt_left), (main, main_left)] {
         if left.is_zero() {

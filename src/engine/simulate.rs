@@ -129,7 +129,9 @@ impl Engine {
         match &outcome.status {
             TxStatus::Success => {}
             TxStatus::Reverted => {
-                return Err(Skip::new(SkipReason::SimulationReverted, executor::explain_revert(&outcome.output)).into());
+                let told = work.book.protocols().iter().find_map(|protocol| protocol.reverted(&outcome.output));
+                let skip = told.unwrap_or_else(|| Skip::new(SkipReason::SimulationReverted, executor::explain_revert(&outcome.output)));
+                return Err(skip.into());
             }
             TxStatus::Halted(reason) => {
                 tracing::debug!(%reason, trace = view.trace(work.block, txs).unwrap_or_default(), ?plan, "a plan halted");

@@ -6,7 +6,7 @@
 
 use super::{
     Engine, EngineError, Outcome, Screened, Sender, Simulated, SimulationError, Work,
-    compose::{self, Conversion, FundingChoice, Quoted},
+    compose::{self, Conversion, FundingChoice, Quoted, Unquoted},
     screen::stop_if,
     search::Search,
     simulate::{FINAL_RUNS, Record},
@@ -20,6 +20,7 @@ use crate::{
 use alloy::primitives::U256;
 use parking_lot::Mutex;
 use std::{
+    cell::Cell,
     cmp::Reverse,
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
@@ -57,11 +58,11 @@ pub(super) fn size_all(engine: &Engine, work: &Work<'_>, view: &View, screened: 
             scope.spawn(|| {
                 loop {
                     let Some((place, screened)) = waiting.lock().pop_front() else { break };
-                    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0 };
+                    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0, missing: Cell::default() };
                     let sized = sizing.run(engine.settings.max_simulations.saturating_sub(KEPT_FOR_PACKING).max(1));
-                    let used = sizing.simulations;
+                    let (used, missing) = (sizing.simulations, sizing.missing.get());
                     simulations.fetch_add(used, Ordering::Relaxed);
-                    results.lock().push((place, screened, sized, used));
+                    results.lock().push((place, screened, sized, used, missing));
                 }
             });
         }
@@ -70,10 +71,10 @@ pub(super) fn size_all(engine: &Engine, work: &Work<'_>, view: &View, screened: 
     let mut results = results.into_inner();
     results.sort_by_key(|(place, ..)| *place);
     let mut all = Vec::new();
-    for (_, screened, result, simulations) in results {
+    for (_, screened, result, simulations, missing) in results {
         match result {
             Ok((quoted, simulated, profit_wei)) => all.push(Sized { screened, quoted, simulated, profit_wei, simulations }),
-            Err(SimulationError::Refused(skip)) => outcome.refuse(&screened.opportunity, skip),
+            Err(SimulationError::Refused(skip)) => outcome.refuse_short(&screened.opportunity, skip, missing),
             Err(SimulationError::Engine(error @ EngineError::Cancelled)) => return Err(error),
             // One target's missing value is that target's failure.
             Err(SimulationError::Engine(error)) => outcome.refuse(&screened.opportunity, Skip::new(SkipReason::SimulationReverted, error.to_string())),
@@ -91,6 +92,8 @@ pub(super) struct Sizing<'a> {
     pub(super) screened: &'a Screened,
     pub(super) sender: Sender,
     pub(super) simulations: usize,
+    /// What lacked at least where a size did not pay, in debt tokens.
+    pub(super) missing: Cell<Option<U256>>,
 }
 
 type Found = (Quoted, Simulated, U256);
@@ -141,6 +144,13 @@ impl Sizing<'_> {
             Some(profit) if best.as_ref().is_none_or(|((_, _, known), _)| profit > *known) => *best = Some(((quoted, simulated, profit), funding.clone())),
             Some(_) => {}
             None => {
+                let short = simulated.gas_wei.saturating_sub(simulated.gain);
+                let (weth, debt) = (self.engine.settings.weth, self.screened.opportunity.debt_token);
+                // Where nobody says what ether is worth in debt tokens, it is not known.
+                let missing = if debt == weth { Some(short) } else { self.router.best_exact_in(weth, debt, short).ok().map(|route| route.amount_out) };
+                if let Some(missing) = missing {
+                    self.lacks(missing);
+                }
                 let skip = Skip::new(SkipReason::Unprofitable, format!("gains {} wei and costs {} wei of gas", simulated.gain, simulated.gas_wei));
                 *refused = Some(telling(refused.take(), skip));
             }
@@ -203,7 +213,20 @@ impl Sizing<'_> {
     }
 
     fn quote(&self, size: Size, conversion: Conversion) -> Result<Quoted, SimulationError> {
-        compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion)
+        match compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion) {
+            Ok(quoted) => Ok(quoted),
+            Err(Unquoted::Short { missing, skip }) => {
+                self.lacks(missing);
+                Err(skip.into())
+            }
+            Err(Unquoted::Other(error)) => Err(error),
+        }
+    }
+
+    /// Notes how little would have been enough, in debt tokens.
+    fn lacks(&self, missing: U256) {
+        let known = self.missing.get();
+        self.missing.set(Some(known.map_or(missing, |known| known.min(missing))));
     }
 
     fn simulate(&mut self, quoted: &Quoted, funding: &FundingChoice) -> Result<Simulated, SimulationError> {

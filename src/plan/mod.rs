@@ -13,7 +13,7 @@ mod step;
 mod target;
 mod trigger;
 
-pub use opportunity::{Action, Leap, Opportunity, Size, SizeUnit, Sizes};
+pub use opportunity::{Action, Leap, LeapPrice, Opportunity, Size, SizeUnit, Sizes};
 pub use skip::{Skip, SkipReason};
 pub use step::{Amount, Approval, Callback, FlashKind, IsolatedLiquidation, Patch, Step, SwapKind, TxPlan};
 pub use target::{MarketId, ProtocolId, Resource, ResourceScope, Target, TargetKey};

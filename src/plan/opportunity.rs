@@ -111,16 +111,64 @@ pub struct Opportunity {
 pub struct Leap {
     /// The first second in which time alone has taken it there; none where it never does.
     pub timestamp: Option<u64>,
-    /// The highest price of a token at which it is there, everything else as it is, in the protocol's fixed point.
-    pub prices: Vec<(Address, U256)>,
+    /// What each price would have to be, everything else as it is.
+    pub prices: Vec<LeapPrice>,
 }
 
-impl fmt::Display for Leap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.timestamp {
-            Some(timestamp) => write!(f, "pays more from second {timestamp} on")?,
-            None => f.write_str("time alone changes nothing")?,
+/// A price that decides between paying and not paying, in the protocol's fixed point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeapPrice {
+    /// The token.
+    pub token: Address,
+    /// Its price now.
+    pub now: U256,
+    /// The highest price at which the boundary is reached.
+    pub at_most: U256,
+    /// By how much it must rise to bring one unit of the debt token more, times 1e18.
+    pub rise_per_unit: U256,
+}
+
+impl LeapPrice {
+    /// The price at which so many more units of the debt token come in without the leap, rounded up; sales are taken to follow the price.
+    /// None where that is more than a price can be.
+    #[must_use]
+    pub fn at_least(&self, missing: U256) -> Option<U256> {
+        let scale = U256::from(1_000_000_000_000_000_000_u64);
+        self.now.checked_add(missing.checked_mul(self.rise_per_unit)?.div_ceil(scale))
+    }
+}
+
+impl Leap {
+    /// When it will pay, in words; `missing` is what lacks in debt tokens now, where that is known.
+    #[must_use]
+    pub fn outlook(&self, missing: Option<U256>) -> String {
+        let mut words = match self.timestamp {
+            Some(timestamp) => format!("pays from second {timestamp} on"),
+            None => "time alone changes nothing".to_owned(),
+        };
+        for price in &self.prices {
+            words.push_str(&format!(", or with {} at {} or below", price.token, price.at_most));
+            if let Some(least) = missing.and_then(|missing| price.at_least(missing)) {
+                words.push_str(&format!(" or at about {least} or above"));
+            }
         }
-        self.prices.iter().try_for_each(|(token, price)| write!(f, ", or with {token} at {price} or below"))
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outlook_names_both_sides_and_the_second() {
+        let price =
+            LeapPrice { token: Address::ZERO, now: U256::from(3_000), at_most: U256::from(2_990), rise_per_unit: U256::from(500_000_000_000_000_000_u64) };
+        assert_eq!(price.at_least(U256::from(3)), Some(U256::from(3_002)), "one and a half, rounded up");
+        assert_eq!(price.at_least(U256::MAX), None);
+        let leap = Leap { timestamp: Some(77), prices: vec![price] };
+        let words = leap.outlook(Some(U256::from(4)));
+        assert!(words.contains("second 77") && words.contains("2990 or below") && words.contains("3002 or above"), "{words}");
+        assert!(!Leap { timestamp: None, ..leap }.outlook(None).contains("above"));
     }
 }

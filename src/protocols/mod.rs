@@ -334,6 +334,11 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// What a plan's revert says, where it is one of the protocol's own errors.
+    fn reverted(&self, _output: &[u8]) -> Option<Skip> {
+        None
+    }
+
     /// The keeper's role that was taken on here; none, unless it is configured.
     fn keeper(&self) -> Option<Keeper> {
         None

@@ -174,6 +174,10 @@ impl Protocol for Flux {
         self.setup.vaults.iter().chain(&self.setup.position_managers).copied().chain([self.setup.factory]).collect()
     }
 
+    fn reverted(&self, output: &[u8]) -> Option<Skip> {
+        interface::refusal(output)
+    }
+
     fn registrations(&self, executor: Address) -> Vec<Registration> {
         vec![interface::registration(self.setup.factory, executor)]
     }

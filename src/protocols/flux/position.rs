@@ -9,16 +9,16 @@
 
 use super::{
     interface::{self, Nft, Verdict},
-    maths::{Partial, price_at_one},
+    maths::{Numeraire, Partial, price_at_one},
     reading::{Asker, FluxMarket, dollars, refused},
     setup::FluxSetup,
 };
 use crate::{
-    plan::{Skip, SkipReason, Step},
+    plan::{LeapPrice, Skip, SkipReason, Step},
     protocols::{
         Terms, Yield,
         ask::Stop,
-        checked::{Panic, WAD, mul_div_down, mul_div_up},
+        checked::{Panic, WAD, mul_div_down, mul_div_up, ten_to},
     },
 };
 use alloy::{
@@ -143,12 +143,14 @@ impl Position {
     }
 
     /// For each token that counts in the health, the highest price at which the position is worth less than its debt, others unchanged.
-    pub(super) fn prices_at_one(&self, asker: &mut Asker<'_>, market: &FluxMarket, verdict: &Verdict, debt_usd: U256) -> Result<Vec<(Address, U256)>, Stop> {
+    pub(super) fn prices_at_one(&self, asker: &mut Asker<'_>, market: &FluxMarket, verdict: &Verdict, debt_usd: U256) -> Result<Vec<LeapPrice>, Stop> {
         let mut prices = Vec::new();
         for balance in self.balances.iter().filter(|balance| balance.is_registered && !balance.amount.is_zero()) {
             let (price, decimals) = (asker.price(market.registry, balance.token)?, asker.decimals(balance.token)?);
             let others = verdict.value_usd.saturating_sub(dollars(balance.amount, price, decimals)?);
-            prices.extend(price_at_one(balance.amount, decimals, others, debt_usd).map_err(refused)?.map(|price| (balance.token, price)));
+            let Some(at_most) = price_at_one(balance.amount, decimals, others, debt_usd).map_err(refused)? else { continue };
+            let rise_per_unit = rise_per_unit(&market.base, balance.amount, decimals).map_err(refused)?;
+            prices.push(LeapPrice { token: balance.token, now: price, at_most, rise_per_unit });
         }
         Ok(prices)
     }
@@ -193,6 +195,12 @@ impl Held {
         let unwind = interface::unwind(self.positions, executor, self.id.into(), &self.nft);
         Yield { claim: None, settlement: std::iter::once(withdraw).chain(unwind).collect(), gives: self.gives().to_vec() }
     }
+}
+
+/// By how much a token's price must rise for `amount` of it to be worth a unit of the base asset more, times 1e18, rounded up.
+fn rise_per_unit(base: &Numeraire, amount: U256, decimals: u8) -> Result<U256, Panic> {
+    let unit_usd = mul_div_up(base.price, WAD, ten_to(base.decimals.into())?)?;
+    mul_div_up(unit_usd, ten_to(decimals.into())?, amount)
 }
 
 /// What the steps must know beside the terms: the additional wrappers.
