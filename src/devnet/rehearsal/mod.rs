@@ -72,7 +72,7 @@ pub enum RehearsalError {
     Deploy(#[from] DeployError),
     /// The executor's registration.
     #[error(transparent)]
-    Register(#[from] RegisterError),
+    Register(#[from] Box<RegisterError>),
     /// The searcher's start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -311,12 +311,12 @@ impl Stage {
         let facts = SearcherFacts { executor: Some(self.executor), receiver: self.receiver, ledger: &folder.join("register.sqlite") };
         let (config, environment): (Config, Environment) = self.devnet.searcher(&facts, &[])?;
         let node = crate::drivers::start::connect(&config, &environment).await?;
-        let mut missing = register::standings(&node, &config).await?;
+        let mut missing = register::standings(&node, &config).await.map_err(Box::new)?;
         missing.retain(|standing| !standing.is_registered);
         if !missing.is_empty() {
-            let sent = register::send(&node, &config, &environment, &missing).await?;
+            let sent = register::send(&node, &config, &environment, &missing).await.map_err(Box::new)?;
             self.devnet.build_block().await?;
-            register::wait(&node, &config, sent, LONGEST).await?;
+            register::wait(&node, &config, sent, LONGEST).await.map_err(Box::new)?;
         }
         Ok(())
     }

@@ -94,8 +94,8 @@ pub(super) async fn margins(set: &mut Set) -> Seen {
         None => false,
     };
     let ok = landing.is_fine() && payments == [Some(usdc(40_000)), Some(usdc(49_500)), None] && reason == Some(SkipReason::Unprofitable) && stands;
-    let words: Vec<String> = payments.iter().map(|payment| payment.map_or_else(|| "nothing".to_owned(), |payment| payment.to_string())).collect();
-    let got = format!("{}; paid {} with 20 %, {} with 1 %, {} with 0 %: {}", landing.words(), words[0], words[1], words[2], named(reason));
+    let [most, some, none] = payments.map(|payment| payment.map_or_else(|| "nothing".to_owned(), |payment| payment.to_string()));
+    let got = format!("{}; paid {most} with 20 %, {some} with 1 %, {none} with 0 %: {}", landing.words(), named(reason));
     set.close(act).await?;
     Ok((got, ok))
 }
@@ -172,19 +172,18 @@ pub(super) async fn upwards(set: &mut Set) -> Seen {
     let told = act.skip_of(&uwe, None).map(|skip| skip.detail.clone()).unwrap_or_default();
     let above = told_price(&told).ok_or_else(|| RehearsalError::Scene(format!("no price in {told:?}: {}", act.refusals())))?;
     // Both the market and the feed, a hundredth of a percent below the price that was told, and then as much above.
-    let mut prices = Vec::new();
+    let hundredth = above / 10_000;
+    let prices @ [low, high] = [above.saturating_sub(hundredth), above.saturating_add(hundredth)];
     let mut landings = Vec::new();
-    for price in [above - above / 10_000, above + above / 10_000] {
-        let now = prices.last().copied().unwrap_or(PRICE);
+    for (price, now) in prices.into_iter().zip([PRICE, low]) {
         act.stage.devnet.market_scaled("WETH", "USDC", price, now).await?;
         act.troupe.head(act.stage.devnet.head().number).await?;
         landings.push((act.answered(price).await?, act.reason_of(&uwe)));
-        prices.push(price);
     }
     let [(below, reason), (beyond, _)] = <[_; 2]>::try_from(landings).map_err(|_| RehearsalError::Scene("not two prices".to_owned()))?;
     let waits = at_one.bundles == 0 && below.bundles == 0 && reason == Some(SkipReason::DeadZone);
     let ok = waits && beyond.is_fine() && beyond.only(uwe.script).is_some_and(|told| told.badDebt.is_zero());
-    let got = format!("told {above} at {PRICE}; at {} {}; at {} {}", prices[0], named(reason), prices[1], beyond.words());
+    let got = format!("told {above} at {PRICE}; at {low} {}; at {high} {}", named(reason), beyond.words());
     set.close(act).await?;
     Ok((got, ok))
 }

@@ -42,20 +42,18 @@ pub(super) async fn deleveraged(set: &mut Set) -> Seen {
     let nothing = |played: &Played| played.repaid.is_empty() && played.landings.iter().all(|landing| landing.receipts.is_empty());
     let percent = |hundredths: u64| weth(hundredths) / U256::from(1_000);
     let [first, second] = &done.landings;
+    let ([lent, after], [weak, healed]) = (done.utilisation, done.health);
     let is_right = done.repaid.iter().map(|told| (told.manager, told.repaid)).eq([(done.manager.script, usdc(10_000))]);
     let is_once = first.bundles == 1 && first.exact && second.receipts.is_empty() && !first.profit.is_positive();
     let is_restored = done.utilisation == [percent(960), percent(950)] && done.health == [percent(1_100), percent(1_125)];
     let skipped = nothing(&without) && without.reason.is_none() && nothing(&little) && little.reason == Some(SkipReason::LimitReached);
+    let repaid: Vec<String> = done.repaid.iter().map(|told| told.repaid.to_string()).collect();
     let got = format!(
-        "without the role nothing; with a gwei a day {}; else {}: {}, utilisation {} -> {}, health {} -> {}, {} once",
+        "without the role nothing; with a gwei a day {}; else {}: {}, {} repaid, utilisation {lent} -> {after}, health {weak} -> {healed}",
         named(little.reason),
         first.words(),
         done.words,
-        done.utilisation[0],
-        done.utilisation[1],
-        done.health[0],
-        done.health[1],
-        done.repaid.iter().map(|told| told.repaid.to_string()).collect::<Vec<_>>().join(", "),
+        repaid.join(", "),
     );
     Ok((got, is_right && is_once && is_restored && skipped))
 }

@@ -185,7 +185,7 @@ impl Landing {
     }
 
     /// As predicted, right behind its trigger, with a profit.
-    fn is_fine(&self) -> bool {
+    const fn is_fine(&self) -> bool {
         self.exact && self.right_behind && self.profit.is_positive()
     }
 }
