@@ -2,8 +2,23 @@
 //! to the wei, and the books close.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
-use harrier::devnet::rehearsal::{Accounts, flux};
-use std::time::Duration;
+use alloy::primitives::{Address, Bytes, I256, U256};
+use harrier::{
+    devnet::{
+        Devnet, DevnetConfig, FluxManager, NodeError, SearcherFacts,
+        rehearsal::{Accounts, Stage, flux},
+    },
+    drivers::{
+        discovery::Quiet,
+        session::Session,
+        start::{Begin, Watchers, dry_run},
+    },
+    executor::{Revert, decode_gain, encode},
+    plan::{FlashKind, MarketId, Step, TargetKey, TxPlan},
+    protocols::{Funding, Way},
+};
+use serde_json::json;
+use std::{path::Path, time::Duration};
 
 /// Full simulations that a candidate may take.
 const BUDGET: usize = 16;
@@ -51,5 +66,118 @@ scenes! {
     k_attacked_from_outside "flux-k",
     l_a_wrapper_reverts "flux-l",
     m_a_rival_is_first "flux-m",
-    n_a_wrapper_that_was_never_registered "flux-n"
+    n_a_wrapper_that_was_never_registered "flux-n",
+    o_the_dead_zone_is_left_upwards "flux-o"
+}
+
+fn usdc(whole: u64) -> U256 {
+    U256::from(whole) * U256::from(1_000_000)
+}
+
+/// The documented example at its crash, with an executor that nobody registered.
+async fn example(folder: &Path) -> (Stage, FluxManager) {
+    let stage = Stage::set(DevnetConfig { flux: true, ..DevnetConfig::default() }, folder).await.unwrap();
+    let world = stage.devnet.flux_world().unwrap();
+    stage.devnet.price_mined("ETH/USD", I256::try_from(800_000_000_000_i64).unwrap()).await.unwrap();
+    let story = world.manager("erin").of(world.vault("interest-free").unwrap());
+    let story = story.bond(usdc(20_000)).borrows(usdc(100_000)).holds("WETH", U256::from(12) * U256::from(10).pow(U256::from(18)));
+    let erin = story.opens().await.unwrap().remove(0);
+    stage.devnet.price_mined("ETH/USD", I256::try_from(250_000_000_000_i64).unwrap()).await.unwrap();
+    (stage, erin)
+}
+
+/// What a plan would earn before gas and payment at the newest block, and the gas that it would take.
+async fn carried_out(stage: &Stage, plan: &TxPlan) -> Result<(U256, u64), Bytes> {
+    let mut plan = plan.clone();
+    plan.blocks = (0, u64::MAX);
+    let operator = stage.devnet.operators().unwrap()[0].address();
+    let request = json!({"from": operator, "to": stage.executor, "data": encode(&plan).unwrap()});
+    match stage.devnet.node().call::<_, Bytes>("eth_call", (&request, "latest")).await {
+        Ok(output) => {
+            let gas: U256 = stage.devnet.node().call("eth_estimateGas", (&request,)).await.unwrap();
+            Ok((decode_gain(&output).unwrap() + plan.builder_payment, gas.to()))
+        }
+        Err(NodeError::Refused { data: Some(data), .. }) => Err(serde_json::from_str(data.get()).unwrap()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The best plan for a manager, and the same one funded in each of the protocol's ways.
+async fn in_each_way(stage: &Stage, folder: &Path, manager: &FluxManager) -> (TxPlan, [TxPlan; 3]) {
+    let ledger = folder.join("dry.sqlite");
+    let facts = SearcherFacts { executor: Some(stage.executor), receiver: stage.receiver, ledger: &ledger };
+    let (config, environment) = stage.devnet.searcher(&facts, &[]).unwrap();
+    let mut searcher = dry_run(config, &environment, Begin::Latest, Watchers::default(), &Quiet).await.unwrap();
+    let (id, key) = (MarketId(manager.vault.address.into_word()), TargetKey::Account(manager.script));
+    let market = searcher.session().book().read().markets().find(|(market, _)| market.market == id).unwrap().0;
+    let outcome = searcher.target(market, key).await.unwrap();
+    let best = outcome.batches[0].txs[0].plan.clone();
+    let ways = ways(searcher.session(), &stage.devnet, id, key, &best).await;
+    (best, ways)
+}
+
+/// Borrowed nowhere, from the vault, from Morpho Blue.
+async fn ways(session: &Session, devnet: &Devnet, id: MarketId, key: TargetKey, best: &TxPlan) -> [TxPlan; 3] {
+    let (book, view, block) = (std::sync::Arc::clone(session.book()), session.view(), session.target_block());
+    let executor = session.engine().settings().executor;
+    let (usdc, lender) = (devnet.contracts().token("USDC").unwrap().address, devnet.contracts().morpho);
+    let best = best.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let book = book.read();
+        let (market, shelf) = book.markets().find(|(market, _)| market.market == id).unwrap();
+        let (protocol, reading) = (book.protocol(market).unwrap(), shelf.reading().unwrap().value.as_ref().unwrap());
+        let opportunity = protocol.confirm(&view, &block, reading, (id, key), executor).unwrap().value.unwrap().remove(0);
+        let harrier::plan::Sizes::Fixed(sizes) = &opportunity.sizes else { panic!("{opportunity:?}") };
+        let terms = protocol.terms(&view, &block, reading, &opportunity, sizes[0]).unwrap().unwrap();
+        // The best plan's own sale.
+        let mut sale = Vec::new();
+        swaps(&best.steps, &mut sale);
+        let steps = |funding| protocol.steps(reading, &opportunity, sizes[0], &terms, Way { funding, executor }, sale.clone()).unwrap();
+        let loan =
+            Step::FlashLoan { kind: FlashKind::Morpho, lender, token: usdc, amount: terms.to_bring(), max_fee: U256::ZERO, inside: steps(Funding::Outside) };
+        [steps(Funding::Inside), steps(Funding::InsideLoan), vec![loan]].map(|mut steps| {
+            // Ether for the builder comes last.
+            steps.extend(best.steps.last().filter(|step| matches!(step, Step::Unwrap { .. })).cloned());
+            TxPlan { steps, ..best.clone() }
+        })
+    });
+    made.await.unwrap()
+}
+
+/// The swaps of steps, wherever they are.
+fn swaps(steps: &[Step], found: &mut Vec<Step>) {
+    for step in steps {
+        match step {
+            Step::Call { callback: Some(callback), .. } => swaps(&callback.inside, found),
+            Step::FlashLoan { inside, .. } => swaps(inside, found),
+            Step::SwapExactIn { .. } | Step::SwapExactOut { .. } => found.push(step.clone()),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_payment_is_borrowed_nowhere_from_the_vault_or_from_a_lender() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, erin) = example(folder.path()).await;
+    let world = stage.devnet.flux_world().unwrap();
+    // Nobody registered the executor: the plan does.
+    assert_eq!(world.executor_of(stage.executor).await.unwrap(), Address::ZERO);
+    let (best, plans) = in_each_way(&stage, folder.path(), &erin).await;
+    assert_eq!(plans[0], best, "nothing is borrowed where nothing has to be");
+    let mut done = Vec::new();
+    for plan in &plans {
+        done.push(carried_out(&stage, plan).await.unwrap());
+    }
+    assert!(done.iter().all(|(gain, _)| *gain == done[0].0 && !gain.is_zero()), "{done:?}");
+    assert!(done[1].1 > done[0].1 && done[2].1 > done[0].1, "a loan costs gas: {done:?}");
+
+    // The lenders leave less than the payment: the vault can't lend it, the others don't mind.
+    world.lenders_leave(&erin.vault, usdc(49_500) - U256::ONE).await.unwrap();
+    let (best, plans) = in_each_way(&stage, folder.path(), &erin).await;
+    assert_eq!(plans[0], best);
+    assert_eq!(carried_out(&stage, &plans[0]).await.unwrap().0, done[0].0);
+    assert_eq!(carried_out(&stage, &plans[2]).await.unwrap().0, done[0].0);
+    let refused = carried_out(&stage, &plans[1]).await.unwrap_err();
+    assert!(Revert::decode(&refused).to_string().contains("0xbb55fd27"), "{}", Revert::decode(&refused));
 }

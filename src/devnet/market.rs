@@ -53,20 +53,22 @@ impl Devnet {
     /// # Errors
     /// When there is no such pool, or the deployer has not so much.
     pub async fn market_moves(&self, of: &str, quote: &str, basis_points: i32) -> Result<(), DevnetError> {
+        let times = u64::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
+        self.market_scaled(of, quote, times, 10_000).await
+    }
+
+    /// The same, to so many times the price by so many.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn market_scaled(&self, of: &str, quote: &str, times: u64, by: u64) -> Result<(), DevnetError> {
+        let root = self.scaled_root(of, quote, times, by).await?;
         let mut acts = Acts::new(self);
-        acts.put("trade", self.trade_until(of, quote, basis_points).await?).await?;
+        acts.put("trade", self.trade_to(of, quote, root).await?).await?;
         acts.mined().await.map(drop)
     }
 
-    /// As [`Self::market_moves`], but the trade waits in the public mempool. Its hash.
-    ///
-    /// # Errors
-    /// When there is no such pool.
-    pub async fn market_will_move(&self, of: &str, quote: &str, basis_points: i32) -> Result<B256, DevnetError> {
-        self.send_public(self.trade_until(of, quote, basis_points).await?).await
-    }
-
-    /// The root of a pool's price times 2^96, to come back to.
+    /// The root of a pool's price times 2^96, to come back to: [`Self::market_will_be`].
     ///
     /// # Errors
     /// When there is no such pool.
@@ -84,16 +86,18 @@ impl Devnet {
         self.send_public(self.trade_to(of, quote, root).await?).await
     }
 
-    async fn trade_until(&self, of: &str, quote: &str, basis_points: i32) -> Result<Bytes, DevnetError> {
+    /// The root of so many times the price by so many.
+    ///
+    /// # Errors
+    /// When there is no such pool, or no such price.
+    pub async fn scaled_root(&self, of: &str, quote: &str, times: u64, by: u64) -> Result<U160, DevnetError> {
         let root = self.market_root(of, quote).await?;
-        let (base, other) = (self.contracts().token(of)?.address, self.contracts().token(quote)?.address);
-        let factor = u64::try_from(i64::from(basis_points).saturating_add(10_000)).map_err(|_| DevnetError::Range("a price move"))?;
+        let (of, quote) = (self.contracts().token(of)?.address, self.contracts().token(quote)?.address);
         // The pool's price is that of token 0.
-        let (times, by) = if self.contracts().pool_of(base, other)?.token0 == base { (factor, 10_000) } else { (10_000, factor) };
+        let (times, by) = if self.contracts().pool_of(of, quote)?.token0 == of { (times, by) } else { (by, times) };
         let square = U512::from(root).saturating_mul(U512::from(root)).saturating_mul(U512::from(times));
-        let limit = square_root(square.checked_div(U512::from(by)).ok_or(DevnetError::Range("a price move"))?);
-        let limit = U160::checked_from_limbs_slice(limit.as_limbs()).ok_or(DevnetError::Range("a price"))?;
-        self.trade_to(of, quote, limit).await
+        let root = square_root(square.checked_div(U512::from(by)).ok_or(DevnetError::Range("a price move"))?);
+        U160::checked_from_limbs_slice(root.as_limbs()).ok_or(DevnetError::Range("a price"))
     }
 
     async fn trade_to(&self, of: &str, quote: &str, limit: U160) -> Result<Bytes, DevnetError> {

@@ -9,6 +9,8 @@
 
 mod differential;
 mod flash;
+#[path = "../funded/mod.rs"]
+mod funded;
 mod models;
 mod replay;
 mod screen;

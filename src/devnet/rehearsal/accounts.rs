@@ -132,7 +132,12 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
         }
     }
     if let Some(flux) = stage.devnet.flux() {
-        // Also what lies inside of the vaults and their wrappers.
+        // Also what lies inside of the vaults and their wrappers, and Uniswap positions.
+        let positions = stage.devnet.contracts().position_manager;
+        let held = stage.devnet.ask("positions", positions, &Token::balanceOfCall { account: stage.executor }).await?;
+        if !held.is_zero() {
+            left.push(format!("{held} Uniswap positions"));
+        }
         for vault in &flux.vaults {
             let held = stage.devnet.flux_world()?.left_of(vault, stage.executor).await?;
             left.extend(held.into_iter().map(|held| format!("{held} in {}", vault.name)));

@@ -25,6 +25,7 @@ use crate::{
         discovery::Quiet,
         dropped::Dropped,
         live::LiveSink,
+        register::{self, RegisterError},
         searcher::{EVENT_QUEUE, Event, SearchError, Searcher},
         session::Session,
         start::{StartError, Watchers, live},
@@ -69,6 +70,9 @@ pub enum RehearsalError {
     /// The executor.
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// The executor's registration.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     /// The searcher's start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -297,6 +301,24 @@ impl Stage {
         let receiver = super::Person::named("the searcher's treasury").address();
         let executor = deploy_executor(&devnet, receiver, folder).await?;
         Ok(Self { devnet, executor, receiver })
+    }
+
+    /// Registers the executor wherever protocols want that, as `harrier executor register-flux` does.
+    ///
+    /// # Errors
+    /// When a register does not answer, or it is in vain.
+    pub async fn register(&self, folder: &Path) -> Result<(), RehearsalError> {
+        let facts = SearcherFacts { executor: Some(self.executor), receiver: self.receiver, ledger: &folder.join("register.sqlite") };
+        let (config, environment): (Config, Environment) = self.devnet.searcher(&facts, &[])?;
+        let node = crate::drivers::start::connect(&config, &environment).await?;
+        let mut missing = register::standings(&node, &config).await?;
+        missing.retain(|standing| !standing.is_registered);
+        if !missing.is_empty() {
+            let sent = register::send(&node, &config, &environment, &missing).await?;
+            self.devnet.build_block().await?;
+            register::wait(&node, &config, sent, LONGEST).await?;
+        }
+        Ok(())
     }
 }
 

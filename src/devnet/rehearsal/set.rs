@@ -58,9 +58,11 @@ pub(super) struct Act {
 }
 
 impl Set {
-    /// A devnet and an executor, and nobody who looks.
+    /// A devnet and an executor that is registered wherever it has to be, and nobody who looks.
     pub(super) async fn stage(&self) -> Result<Stage, RehearsalError> {
-        Stage::set(self.config.clone(), &self.folder).await
+        let stage = Stage::set(self.config.clone(), &self.folder).await?;
+        stage.register(&self.folder).await?;
+        Ok(stage)
     }
 
     /// A searcher starts on it, with this laid over its configuration.

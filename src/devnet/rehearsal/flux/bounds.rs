@@ -137,12 +137,15 @@ pub(super) async fn exact(set: &mut Set) -> Seen {
     act.troupe.head(act.stage.devnet.head().number).await?;
     let at_one = act.answered(PRICE).await?;
     let reason = act.reason_of(&dirk);
+    // 80,000 dollars by 32 WETH, less the smallest unit of a dollar.
+    let boundary = weth(2_500).saturating_sub(U256::ONE);
+    let told_boundary = act.leap_of(&dirk).is_some_and(|leap| leap.timestamp.is_none() && leap.prices.iter().map(|price| price.at_most).eq([boundary]));
     let health = act.stage.devnet.flux_world()?.standing(&vault, dirk.script).await?.health;
     let below_one = act.answered(PRICE - 1).await?;
     let told = below_one.only(dirk.script);
     // 99 % of 99,999.99999968 dollars, rounded up to a unit of USDC.
     let is_margin = told.as_ref().is_some_and(|told| told.payment == usdc(99_000));
-    let skipped = at_threshold.bundles == 0 && at_one.bundles == 0 && reason == Some(SkipReason::DeadZone) && health == weth(1);
+    let skipped = at_threshold.bundles == 0 && at_one.bundles == 0 && reason == Some(SkipReason::DeadZone) && health == weth(1) && told_boundary;
     let taken = below_threshold.is_fine() && below_threshold.only(dora.script).is_some_and(|told| told.badDebt.is_zero()) && below_one.is_fine() && is_margin;
     let got = format!(
         "at 1.1 {}; below {}; at 1 {}: {}; below {}, {}",
@@ -155,4 +158,41 @@ pub(super) async fn exact(set: &mut Set) -> Seen {
     );
     set.close(act).await?;
     Ok((got, skipped && taken))
+}
+
+/// (o)
+pub(super) async fn upwards(set: &mut Set) -> Seen {
+    let stage = set.stage().await?;
+    let world = stage.devnet.flux_world()?;
+    stage.devnet.price_mined("ETH/USD", answer(290_000_000_000)).await?;
+    let story = world.manager("uwe").of(world.vault("interest-free")?).bond(usdc(20_000)).borrows(usdc(100_000)).holds("WETH", weth(32));
+    let uwe = story.opens().await?.pop().ok_or_else(|| RehearsalError::Scene("uwe has not borrowed".to_owned()))?;
+    let mut act = set.act(stage, &[]).await?;
+    let at_one = act.answered(PRICE).await?;
+    let told = act.skip_of(&uwe).map(|skip| skip.detail.clone()).unwrap_or_default();
+    let above = told_price(&told).ok_or_else(|| RehearsalError::Scene(format!("no price in {told:?}: {}", act.refusals())))?;
+    // Both the market and the feed, a hundredth of a percent below the price that was told, and then as much above.
+    let mut prices = Vec::new();
+    let mut landings = Vec::new();
+    for price in [above - above / 10_000, above + above / 10_000] {
+        let now = prices.last().copied().unwrap_or(PRICE);
+        act.stage.devnet.market_scaled("WETH", "USDC", price, now).await?;
+        act.troupe.head(act.stage.devnet.head().number).await?;
+        landings.push((act.answered(price).await?, act.reason_of(&uwe)));
+        prices.push(price);
+    }
+    let [(below, reason), (beyond, _)] = <[_; 2]>::try_from(landings).map_err(|_| RehearsalError::Scene("not two prices".to_owned()))?;
+    let waits = at_one.bundles == 0 && below.bundles == 0 && reason == Some(SkipReason::DeadZone);
+    let ok = waits && beyond.is_fine() && beyond.only(uwe.script).is_some_and(|told| told.badDebt.is_zero());
+    let got = format!("told {above} at {PRICE}; at {} {}; at {} {}", prices[0], named(reason), prices[1], beyond.words());
+    set.close(act).await?;
+    Ok((got, ok))
+}
+
+/// The price at which a skip says that it will pay, upwards, in units of the feed.
+fn told_price(words: &str) -> Option<u64> {
+    let (_, after) = words.split_once("or at about ")?;
+    let (price, _) = after.split_once(" or above")?;
+    let price: U256 = price.parse().ok()?;
+    u64::try_from(price / U256::from(10_000_000_000_u64)).ok()
 }

@@ -1,9 +1,16 @@
 //! What a liquidation is made of: cash of the vault, a part of the position, a Uniswap position, wrappers that were not registered.
 
 use super::{PRICE, answer, named, paid, usdc, weth};
-use crate::devnet::{
-    flux::{Terms, abi::Vault},
-    rehearsal::{RehearsalError, Seen, set::Set},
+use crate::{
+    devnet::{
+        FluxManager,
+        flux::{Terms, abi::Vault},
+        rehearsal::{
+            RehearsalError, Seen,
+            set::{Act, Set},
+        },
+    },
+    plan::SkipReason,
 };
 use alloy::primitives::U256;
 
@@ -36,46 +43,50 @@ pub(super) async fn low_cash(set: &mut Set) -> Seen {
 /// (f) 420,000 dollars of bond and 632 WETH at 2,500 against 2.1 million dollars: sold at once they would lose more than the margin.
 pub(super) async fn partly(set: &mut Set) -> Seen {
     set.with_vault(Terms::named("large").yearly_rate(0).lent(3_000_000));
+    let (mut act, fred) = large(set, false).await?;
+    let whole = act.answered(PRICE).await?;
+    let reason = act.reason_of(&fred);
+    set.close(act).await?;
+
+    let (mut act, fred) = large(set, true).await?;
+    let root = act.stage.devnet.market_root("WETH", "USDC").await?;
+    let mut landings = vec![act.answered(PRICE).await?];
+    let waiting = act.stage.devnet.flux_world()?.books(&fred.vault).await?.debt;
+    for _ in 0..ROUNDS {
+        if act.stage.devnet.flux_world()?.books(&fred.vault).await?.debt.is_zero() {
+            break;
+        }
+        // Somebody buys until ether costs what it did before. It changes what a sale brings, not what the vault says: the next head is what makes the
+        // searcher look again.
+        let trade = act.stage.devnet.market_will_be("WETH", "USDC", root).await?;
+        let _run_or_not = act.troupe.pending(trade).await?;
+        act.block().await?;
+        landings.push(act.block().await?.1);
+    }
+    let books = act.stage.devnet.flux_world()?.books(&fred.vault).await?;
+    landings.retain(|landing| landing.bundles > 0);
+    let told: Vec<Vault::Liquidated> = landings.iter().flat_map(super::Landing::liquidated).collect();
+    let is_part = told.first().is_some_and(|told| told.fractionWad < U256::from(WHOLE)) && !waiting.is_zero();
+    let is_gone = books.debt.is_zero() && act.left_of(&fred).await?.is_empty();
+    let is_skipped = whole.bundles == 0 && reason == Some(SkipReason::Unprofitable);
+    let ok = is_skipped && is_part && is_gone && landings.len() >= 2 && landings.iter().all(super::Landing::is_fine);
+    let words: Vec<String> = told.iter().map(|told| format!("{} of 1e18 for {}", told.fractionWad, told.payment)).collect();
+    let first = landings.first().map_or_else(|| "nothing landed".to_owned(), super::Landing::words);
+    let got = format!("the whole {}; {first}; in all {}; {} owed at the end", named(reason), words.join(", "), books.debt);
+    let got = if landings.is_empty() { format!("{got}; {}", act.refusals()) } else { got };
+    set.close(act).await?;
+    Ok((got, ok))
+}
+
+/// A large position, and a searcher that may take parts or not.
+async fn large(set: &mut Set, partial: bool) -> Result<(Act, FluxManager), RehearsalError> {
     let stage = set.stage().await?;
     let world = stage.devnet.flux_world()?;
     stage.devnet.price_mined("ETH/USD", answer(300_000_000_000)).await?;
-    let vault = world.vault("large")?.clone();
-    let story = world.manager("fred").of(&vault).bond(usdc(420_000)).borrows(usdc(2_100_000)).holds("WETH", weth(632));
+    let story = world.manager("fred").of(world.vault("large")?).bond(usdc(420_000)).borrows(usdc(2_100_000)).holds("WETH", weth(632));
     let fred = story.opens().await?.pop().ok_or_else(|| RehearsalError::Scene("fred has not borrowed".to_owned()))?;
-    let root = stage.devnet.market_root("WETH", "USDC").await?;
-    let mut act = set.act(stage, &[("HARRIER__protocols__flux__partial".to_owned(), "true".to_owned())]).await?;
-    let mut landings = vec![act.answered(PRICE).await?];
-    let mut fractions: Vec<Vault::Liquidated> = landings.iter().flat_map(super::Landing::liquidated).collect();
-    let first = fractions.first().map(|told| told.fractionWad);
-    let waiting = act.stage.devnet.flux_world()?.books(&vault).await?.debt;
-    for _ in 0..ROUNDS {
-        let left = act.stage.devnet.flux_world()?.books(&vault).await?.debt;
-        if left.is_zero() {
-            break;
-        }
-        // Somebody buys until ether costs what it did before.
-        let trade = act.stage.devnet.market_will_be("WETH", "USDC", root).await?;
-        // It changes what a sale brings, not what the vault says: the next head is what makes the searcher look again.
-        let _ignored_or_not = act.troupe.pending(trade).await?;
-        act.block().await?;
-        let (_, landing) = act.block().await?;
-        fractions.extend(landing.liquidated());
-        landings.push(landing);
-    }
-    let books = act.stage.devnet.flux_world()?.books(&vault).await?;
-    let landed: Vec<_> = landings.iter().filter(|landing| landing.bundles > 0).collect();
-    let is_part = first.is_some_and(|first| first < U256::from(WHOLE) && !first.is_zero()) && !waiting.is_zero();
-    let ok = is_part && landed.len() >= 2 && landed.iter().all(|landing| landing.is_fine()) && books.debt.is_zero() && act.left_of(&fred).await?.is_empty();
-    let words: Vec<String> = fractions.iter().map(|told| format!("{} for {}", told.fractionWad, told.payment)).collect();
-    let got = format!(
-        "{}; fractions {}; {} owed at the end",
-        landed.first().map_or_else(|| "nothing landed".to_owned(), |landing| landing.words()),
-        words.join(", "),
-        books.debt
-    );
-    let got = if landed.is_empty() { format!("{got}; {}", act.refusals()) } else { got };
-    set.close(act).await?;
-    Ok((got, ok))
+    let act = set.act(stage, &[("HARRIER__protocols__flux__partial".to_owned(), partial.to_string())]).await?;
+    Ok((act, fred))
 }
 
 /// (g) Ether costs 2,800 dollars in the market and 2,500 in the feed: a bid between 2,600 and 2,700 is all dollars, until ether is sold down to the feed's price.
@@ -88,7 +99,8 @@ pub(super) async fn uniswap_position(set: &mut Set) -> Seen {
     // A trade that changes little: whoever follows learns what the router writes to.
     stage.devnet.market_moves("WETH", "USDC", -1).await?;
     let mut act = set.act(stage, &[]).await?;
-    let trade = act.stage.devnet.market_will_move("WETH", "USDC", -1_071).await?;
+    let root = act.stage.devnet.scaled_root("WETH", "USDC", 25, 28).await?;
+    let trade = act.stage.devnet.market_will_be("WETH", "USDC", root).await?;
     act.run(trade).await?;
     let (_, landing) = act.block().await?;
     let told = landing.only(nina.script);

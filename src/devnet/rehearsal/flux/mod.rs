@@ -22,7 +22,8 @@ use crate::{
         flux::{Terms, abi::Vault},
     },
     drivers::searcher::Event,
-    plan::{SkipReason, TargetKey},
+    engine::Outcome as Found,
+    plan::{Leap, Skip, SkipReason, TargetKey},
 };
 use alloy::primitives::{Address, I256, U256};
 use std::path::Path;
@@ -60,6 +61,10 @@ pub const fn scenes() -> &'static [Scene] {
         },
         Scene { name: "flux-m", expected: "a rival liquidates first in the same block: recorded as lost to it, at no cost" },
         Scene { name: "flux-n", expected: "tokens in a wrapper that was never registered are named and seized too" },
+        Scene {
+            name: "flux-o",
+            expected: "the dead zone is left upwards as well: nothing is sent just below the price that the skip names, and it lands just above",
+        },
     ]
 }
 
@@ -87,7 +92,8 @@ async fn one(name: &str, set: &mut Set) -> Seen {
         "flux-k" => others::attacked(set).await,
         "flux-l" => others::blinded(set).await,
         "flux-m" => others::rival(set).await,
-        _ => means::hidden(set).await,
+        "flux-n" => means::hidden(set).await,
+        _ => bounds::upwards(set).await,
     }
 }
 
@@ -133,12 +139,28 @@ impl Act {
 
     /// The newest reason that was given for a manager.
     fn reason_of(&self, manager: &FluxManager) -> Option<SkipReason> {
+        self.skip_of(manager).map(|skip| skip.reason)
+    }
+
+    /// The newest skip of a manager.
+    fn skip_of(&self, manager: &FluxManager) -> Option<&Skip> {
         let key = TargetKey::Account(manager.script);
-        self.troupe.happened.iter().rev().find_map(|event| match event {
-            Event::Trigger { outcome, .. } => {
-                let refusal = outcome.refusals.iter().find(|refusal| refusal.target.as_ref().is_some_and(|target| target.key == key))?;
-                Some(refusal.skip.reason)
-            }
+        self.outcomes().find_map(|outcome| {
+            let refusal = outcome.refusals.iter().find(|refusal| refusal.target.as_ref().is_some_and(|target| target.key == key))?;
+            Some(&refusal.skip)
+        })
+    }
+
+    /// Where the dead zone of a manager was last seen to end.
+    fn leap_of(&self, manager: &FluxManager) -> Option<&Leap> {
+        let key = TargetKey::Account(manager.script);
+        self.outcomes().find_map(|outcome| outcome.opportunities.iter().find(|one| one.target.key == key)?.leap.as_ref())
+    }
+
+    /// What came of triggers, the newest first.
+    fn outcomes(&self) -> impl Iterator<Item = &Found> {
+        self.troupe.happened.iter().rev().filter_map(|event| match event {
+            Event::Trigger { outcome, .. } => Some(&**outcome),
             _ => None,
         })
     }

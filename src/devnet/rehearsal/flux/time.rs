@@ -111,9 +111,18 @@ pub(super) async fn interest_alone(set: &mut Set) -> Seen {
     let mut act = set.act(stage, &[]).await?;
     let first = turn(&mut act, &tilda, borrowed.saturating_add(AT_THRESHOLD)).await?;
     let reason = act.reason_of(&otto);
+    // The second in which it will turn is told beforehand: after the block before, and not after the block itself.
+    let told = act.leap_of(&otto).and_then(|leap| leap.timestamp).unwrap_or_default();
     let second = turn(&mut act, &otto, borrowed.saturating_add(AT_ONE)).await?;
-    let ok = first.ok && second.ok && reason == Some(SkipReason::DeadZone);
-    let got = format!("borrowed in block {borrowed}; {}; the other one meanwhile {}, then {}", first.words, named(reason), second.words);
+    let turned = act.stage.devnet.head().timestamp;
+    let is_told = told <= turned && told > turned.saturating_sub(SLOT_SECONDS);
+    let ok = first.ok && second.ok && reason == Some(SkipReason::DeadZone) && is_told;
+    let got = format!(
+        "borrowed in block {borrowed}; {}; the other one meanwhile {} until second {told}, then at {turned} {}",
+        first.words,
+        named(reason),
+        second.words
+    );
     set.close(act).await?;
     Ok((got, ok))
 }
