@@ -67,7 +67,8 @@ scenes! {
     l_a_wrapper_reverts "flux-l",
     m_a_rival_is_first "flux-m",
     n_a_wrapper_that_was_never_registered "flux-n",
-    o_the_dead_zone_is_left_upwards "flux-o"
+    o_the_dead_zone_is_left_upwards "flux-o",
+    p_a_keeper_deleverages "flux-p"
 }
 
 fn usdc(whole: u64) -> U256 {

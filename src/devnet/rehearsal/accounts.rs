@@ -7,6 +7,7 @@ use crate::{
     ledger::{Ledger, Outcome, Summary},
 };
 use alloy::{
+    consensus::Transaction,
     primitives::{B256, I256, U256},
     providers::Provider,
 };
@@ -105,7 +106,11 @@ pub(super) async fn balance(stage: &Stage, name: &str, before: U256, ledger: &Le
     let mut unexplained = 0_usize;
     for one in last_words(decided).into_values() {
         let Outcome::Landed(realised) = &one.outcome else { continue };
-        let gas = U256::from(realised.gas_used).saturating_mul(U256::from(realised.inputs.base_fee));
+        let base_fee = realised.inputs.base_fee;
+        let sent = one.batch.as_ref().and_then(|batch| batch.txs.first());
+        // A keeper tips; what earns pays the builder otherwise.
+        let price = sent.map_or_else(|| u128::from(base_fee), |sent| sent.tx.effective_gas_price(Some(base_fee)));
+        let gas = U256::from(realised.gas_used).saturating_mul(U256::from(price));
         booked = booked.saturating_add(realised.profit_wei).saturating_add(I256::try_from(gas).unwrap_or(I256::MAX));
         if one.explanation.as_ref().is_some_and(crate::ledger::Explanation::is_alarm) {
             unexplained += 1;

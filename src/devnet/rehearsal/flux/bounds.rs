@@ -169,7 +169,7 @@ pub(super) async fn upwards(set: &mut Set) -> Seen {
     let uwe = story.opens().await?.pop().ok_or_else(|| RehearsalError::Scene("uwe has not borrowed".to_owned()))?;
     let mut act = set.act(stage, &[]).await?;
     let at_one = act.answered(PRICE).await?;
-    let told = act.skip_of(&uwe).map(|skip| skip.detail.clone()).unwrap_or_default();
+    let told = act.skip_of(&uwe, None).map(|skip| skip.detail.clone()).unwrap_or_default();
     let above = told_price(&told).ok_or_else(|| RehearsalError::Scene(format!("no price in {told:?}: {}", act.refusals())))?;
     // Both the market and the feed, a hundredth of a percent below the price that was told, and then as much above.
     let mut prices = Vec::new();

@@ -7,6 +7,7 @@
 //! What the vault itself says of a liquidation, and what is left of the manager and of the executor in it, is asked of the contracts.
 
 mod bounds;
+mod keeper;
 mod means;
 mod others;
 mod time;
@@ -22,8 +23,8 @@ use crate::{
         flux::{Terms, abi::Vault},
     },
     drivers::searcher::Event,
-    engine::Outcome as Found,
-    plan::{Leap, Skip, SkipReason, TargetKey},
+    engine::{Outcome as Found, Refusal},
+    plan::{Action, Leap, Skip, SkipReason, TargetKey},
 };
 use alloy::primitives::{Address, I256, U256};
 use std::path::Path;
@@ -65,6 +66,10 @@ pub const fn scenes() -> &'static [Scene] {
             name: "flux-o",
             expected: "the dead zone is left upwards as well: nothing is sent just below the price that the skip names, and it lands just above",
         },
+        Scene {
+            name: "flux-p",
+            expected: "a keeper with the role and the budget repays a debt out of its manager's bond, once: utilisation 96 % to 95 %, health 1.1 to 1.125",
+        },
     ]
 }
 
@@ -93,7 +98,8 @@ async fn one(name: &str, set: &mut Set) -> Seen {
         "flux-l" => others::blinded(set).await,
         "flux-m" => others::rival(set).await,
         "flux-n" => means::hidden(set).await,
-        _ => bounds::upwards(set).await,
+        "flux-o" => bounds::upwards(set).await,
+        _ => keeper::deleveraged(set).await,
     }
 }
 
@@ -137,18 +143,17 @@ impl Act {
         Ok(self.stage.devnet.flux_world()?.left_of(&manager.vault, manager.script).await?)
     }
 
-    /// The newest reason that was given for a manager.
+    /// The newest reason for which a manager was not liquidated.
     fn reason_of(&self, manager: &FluxManager) -> Option<SkipReason> {
-        self.skip_of(manager).map(|skip| skip.reason)
+        self.skip_of(manager, None).map(|skip| skip.reason)
     }
 
-    /// The newest skip of a manager.
-    fn skip_of(&self, manager: &FluxManager) -> Option<&Skip> {
+    /// The newest skip of a manager; of one action, or of the first that was looked at, which is to liquidate it.
+    fn skip_of(&self, manager: &FluxManager, action: Option<Action>) -> Option<&Skip> {
         let key = TargetKey::Account(manager.script);
-        self.outcomes().find_map(|outcome| {
-            let refusal = outcome.refusals.iter().find(|refusal| refusal.target.as_ref().is_some_and(|target| target.key == key))?;
-            Some(&refusal.skip)
-        })
+        let is_it =
+            |refusal: &&Refusal| refusal.target.as_ref().is_some_and(|target| target.key == key) && action.is_none_or(|action| refusal.action == Some(action));
+        self.outcomes().find_map(|outcome| outcome.refusals.iter().find(is_it)).map(|refusal| &refusal.skip)
     }
 
     /// Where the dead zone of a manager was last seen to end.
