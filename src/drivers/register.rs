@@ -52,7 +52,7 @@ pub enum RegisterError {
         register: Address,
         /// What it said instead.
         #[source]
-        source: Revert,
+        source: Box<Revert>,
     },
     /// The plan can't be written down.
     #[error(transparent)]
@@ -70,7 +70,7 @@ pub enum RegisterError {
     NotListed(Address),
     /// The plan would fail otherwise.
     #[error("the executor would not carry the plan out")]
-    Refused(#[source] Revert),
+    Refused(#[source] Box<Revert>),
     /// There is no executor.
     #[error("{0} is not the executor: a plan does nothing there")]
     NoExecutor(Address),
@@ -113,7 +113,7 @@ pub async fn standings(node: &Node, config: &Config) -> Result<Vec<Standing>, Re
             let answer = call(node, request).await?.map_err(|source| RegisterError::Unanswered {
                 protocol: protocol.id().clone(),
                 register: registration.register,
-                source,
+                source: Box::new(source),
             })?;
             standings.push(Standing { protocol: protocol.id().clone(), is_registered: answer == registration.answer, registration });
         }
@@ -144,7 +144,7 @@ pub async fn send(node: &Node, config: &Config, environment: &Environment, missi
         Ok(output) => executor::decode_gain(&output).map_err(|_| RegisterError::NoExecutor(executor))?,
         Err(Revert::NotOperator) => return Err(RegisterError::NotOperator { operator: operator.address(), executor }),
         Err(Revert::TargetNotListed { target }) => return Err(RegisterError::NotListed(target)),
-        Err(other) => return Err(RegisterError::Refused(other)),
+        Err(other) => return Err(RegisterError::Refused(Box::new(other))),
     };
     let provider = node.provider();
     let gas = node.in_time("eth_estimateGas", async { provider.estimate_gas(WithOtherFields::new(request)).await }).await?;

@@ -212,6 +212,37 @@ async fn a_decision_is_taken_back_and_made_again_and_nothing_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_an_action_cost_is_what_is_known_of_it() {
+    let (_folder, ledger) = open().await;
+    let chore = |seed: u64, at_ms: u64| {
+        let mut row = BundleRow { at_ms, ..bundle(seed, wei(-100)) };
+        row.jobs[0].action = Action::Deleverage;
+        row
+    };
+    let spent = async |action: Action, since_ms: u64| ledger.spent(target().protocol, action, since_ms).await.unwrap().to::<u64>();
+    ledger.journal_bundle(bundle(1, wei(-100))).await.unwrap();
+    ledger.journal_bundle(chore(2, 10)).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 100, "what is open, as predicted");
+
+    let done = ledger.journal_bundle(chore(3, 20)).await.unwrap();
+    ledger.record_outcome(done, row(landed(wei(-70), inputs()))).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 170, "what landed, as it was");
+    ledger.record_outcome(done, row(Outcome::Undone { block: on("block") })).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 200, "it is open again");
+    ledger.record_outcome(done, row(Outcome::Missed)).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 100);
+
+    let reverted = ledger.journal_bundle(chore(4, 30)).await.unwrap();
+    ledger.record_outcome(reverted, row(Outcome::Reverted { tx: hash("tx"), cost_wei: U256::from(9) })).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 109);
+    let lucky = ledger.journal_bundle(chore(5, 40)).await.unwrap();
+    ledger.record_outcome(lucky, row(landed(wei(5), inputs()))).await.unwrap();
+    assert_eq!(spent(Action::Deleverage, 10).await, 109, "a gain is no cost, and makes no room");
+    assert_eq!((spent(Action::Deleverage, 11).await, spent(Action::Liquidate, 0).await, spent(Action::Rebalance, 0).await), (9, 100, 0));
+    assert_eq!(ledger.spent("flux".into(), Action::Deleverage, 0).await.unwrap(), U256::ZERO);
+}
+
+#[tokio::test]
 async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.sqlite");
