@@ -25,7 +25,7 @@ impl ConfiguredPolicy {
     fn proposal(opportunity: &Opportunity, price: Option<U256>, gas_price: u128, profit_wei: Option<U256>) -> Proposal {
         Proposal {
             target: opportunity.target.clone(),
-            tokens: vec![opportunity.debt_token, opportunity.collateral_token],
+            tokens: [opportunity.debt_token, opportunity.collateral_token].into_iter().chain(opportunity.also_receives.iter().copied()).collect(),
             price: price.map_or(PriceReading::NotUsed, PriceReading::Value),
             gas_price,
             size_wei: None,

@@ -205,10 +205,10 @@ fn stand_in_line(
         let alone = sized.profit_wei;
         let behind = match again {
             Err(error @ SimulationError::Engine(_)) => Err(error),
-            Ok(simulated) if simulated.profit_wei().is_some_and(|profit| profit >= alone) => Ok(simulated),
+            Ok(simulated) if simulated.profit_wei().is_some_and(|profit| profit >= alone) && !(place > 0 && moved(work, &view, &sized)?) => Ok(simulated),
             again => match size_again(engine, work, &view, sender, &mut sized, outcome) {
                 // Size, terms and plan go together: what is not taken leaves no trace.
-                Ok(better) if again.as_ref().is_ok_and(|known| known.profit_wei() >= better.simulated.profit_wei()) => again,
+                Ok(better) if again.as_ref().is_ok_and(|known| known.profit_wei() > better.simulated.profit_wei()) => again,
                 Ok(better) => {
                     let simulated = better.simulated.clone();
                     sized = better;
@@ -249,8 +249,7 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     let read =
         sized.screened.protocol.confirm(view, work.block, &reading, (target.market, target.key), engine.settings.executor).map_err(EngineError::from)?.value?;
     let known = &sized.screened.opportunity;
-    let same = |other: &Opportunity| (other.action, other.debt_token, other.collateral_token) == (known.action, known.debt_token, known.collateral_token);
-    let opportunity = read.into_iter().find(same).ok_or_else(|| Skip::new(SkipReason::Healthy, "no longer there behind better candidates"))?;
+    let opportunity = same(known, read).ok_or_else(|| Skip::new(SkipReason::Healthy, "no longer there behind better candidates"))?;
     let market = Arc::new(MarketOn { market: sized.screened.market.market, reading });
     let screened = Screened { protocol: Arc::clone(&sized.screened.protocol), market, opportunity };
     let router = engine.router(view, work.block);
@@ -261,6 +260,24 @@ fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, siz
     outcome.simulations += used;
     let (quoted, simulated, profit_wei) = found?;
     Ok(Sized { screened, quoted, simulated, profit_wei, simulations: sized.simulations })
+}
+
+/// What became of an opportunity. Which of its yields is the main one may have changed, where there are several.
+fn same(known: &Opportunity, read: Vec<Opportunity>) -> Option<Opportunity> {
+    let mut paid: Vec<Opportunity> = read.into_iter().filter(|other| (other.action, other.debt_token) == (known.action, known.debt_token)).collect();
+    let exact = paid.iter().position(|other| other.collateral_token == known.collateral_token);
+    match exact {
+        Some(place) => Some(paid.swap_remove(place)),
+        None if paid.len() == 1 => paid.pop(),
+        None => None,
+    }
+}
+
+/// Whether what a candidate takes and gives is another behind those before it: then its plan, though it may run, is not the right one.
+fn moved(work: &Work<'_>, view: &View, sized: &Sized) -> Result<bool, EngineError> {
+    let (screened, quoted) = (&sized.screened, &sized.quoted);
+    let terms = screened.protocol.terms(view, work.block, &screened.market.reading, &screened.opportunity, quoted.size)?;
+    Ok(terms.is_ok_and(|terms| terms != quoted.terms))
 }
 
 /// Final transactions, one a candidate, behind one another, with the candidates that they carry. One that does not stand is refused, and

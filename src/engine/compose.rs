@@ -143,9 +143,8 @@ pub(super) fn quote(
     }
     let to_bring = terms.to_bring();
     let (mut in_debt, in_main) = (purse.take(debt), purse.take(main));
-    for (token, amount) in std::mem::take(&mut purse.0) {
-        if !amount.is_zero() {
-            let route = router.best_exact_in(token, debt, amount).map_err(|error| route_skip(&error))?;
+    for (token, amount) in std::mem::take(&mut purse.0).into_iter().filter(|(_, amount)| !amount.is_zero()) {
+        if let Some(route) = sold(router, token, debt, amount)? {
             in_debt = in_debt.saturating_add(route.amount_out);
             inside.push(Leg::Sell(route));
         }
@@ -161,11 +160,15 @@ pub(super) fn quote(
             in_debt = in_debt.saturating_add(route.amount_out);
             inside.push(Leg::Buy { route, most: in_main });
         }
-        Conversion::SellAll if main != debt && !in_main.is_zero() => {
-            let route = router.best_exact_in(main, debt, in_main).map_err(|error| route_skip(&error))?;
-            in_debt = in_debt.saturating_add(route.amount_out);
-            inside.push(Leg::Sell(route));
-        }
+        Conversion::SellAll if main != debt && !in_main.is_zero() => match router.best_exact_in(main, debt, in_main) {
+            Ok(route) => {
+                in_debt = in_debt.saturating_add(route.amount_out);
+                inside.push(Leg::Sell(route));
+            }
+            // What else there is may pay for all of it.
+            Err(error) if missing.is_zero() && error.skip().is_some() => {}
+            Err(error) => return Err(route_skip(&error).into()),
+        },
         Conversion::SellAll => {}
     }
     let Some(debt_left) = in_debt.checked_sub(to_bring) else {
@@ -186,6 +189,16 @@ pub(super) fn quote(
         }
     }
     Ok(Quoted { size, terms, conversion, gain, inside, rest })
+}
+
+/// The way of a token beside the main one to the debt. What nobody buys is kept by the profit receiver and counts nothing: a few units of
+/// it must not stand in the way of the rest.
+fn sold(router: &Router, token: Address, debt: Address, amount: U256) -> Result<Option<Route>, SimulationError> {
+    match router.best_exact_in(token, debt, amount) {
+        Ok(route) => Ok(Some(route)),
+        Err(error) if error.skip().is_some() => Ok(None),
+        Err(error) => Err(route_skip(&error)),
+    }
 }
 
 /// The way of what is left to WETH: over venues that the first swap does not move, so that the quote holds. Where there are none, over the

@@ -5,7 +5,8 @@ use crate::{
     config::TX_GAS_CAP,
     executor,
     fork::{ForkError, ReadSet, SimTx, TxStatus, View},
-    plan::{Skip, SkipReason, TxPlan},
+    plan::{Skip, SkipReason, Step, TxPlan},
+    protocols::Protocol,
 };
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
@@ -57,6 +58,16 @@ impl From<Skip> for SimulationError {
 pub(super) enum Record {
     Yes,
     No,
+}
+
+/// Whether a contract is called by these steps or those inside them.
+fn calls(steps: &[Step], contract: Address) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Call { target, callback, .. } => *target == contract || callback.as_ref().is_some_and(|callback| calls(&callback.inside, contract)),
+        Step::Liquidate(liquidation) => liquidation.lender == contract || calls(&liquidation.inside, contract),
+        Step::FlashLoan { inside, .. } => calls(inside, contract),
+        Step::SwapExactIn { .. } | Step::SwapExactOut { .. } | Step::Wrap { .. } | Step::Unwrap { .. } | Step::AssertGained { .. } => false,
+    })
 }
 
 impl Engine {
@@ -129,7 +140,8 @@ impl Engine {
         match &outcome.status {
             TxStatus::Success => {}
             TxStatus::Reverted => {
-                let told = work.book.protocols().iter().find_map(|protocol| protocol.reverted(&outcome.output));
+                let called = |protocol: &&Arc<dyn Protocol>| protocol.contracts().iter().any(|contract| calls(&plan.steps, *contract));
+                let told = work.book.protocols().iter().filter(called).find_map(|protocol| protocol.reverted(&outcome.output));
                 let skip = told.unwrap_or_else(|| Skip::new(SkipReason::SimulationReverted, executor::explain_revert(&outcome.output)));
                 return Err(skip.into());
             }

@@ -144,12 +144,8 @@ impl Sizing<'_> {
             Some(profit) if best.as_ref().is_none_or(|((_, _, known), _)| profit > *known) => *best = Some(((quoted, simulated, profit), funding.clone())),
             Some(_) => {}
             None => {
-                let short = simulated.gas_wei.saturating_sub(simulated.gain);
-                let (weth, debt) = (self.engine.settings.weth, self.screened.opportunity.debt_token);
-                // Where nobody says what ether is worth in debt tokens, it is not known.
-                let missing = if debt == weth { Some(short) } else { self.router.best_exact_in(weth, debt, short).ok().map(|route| route.amount_out) };
-                if let Some(missing) = missing {
-                    self.lacks(missing);
+                if self.screened.opportunity.leap.is_some() {
+                    self.lacks_gas(quoted.size, simulated.gas_wei.saturating_sub(simulated.gain));
                 }
                 let skip = Skip::new(SkipReason::Unprofitable, format!("gains {} wei and costs {} wei of gas", simulated.gain, simulated.gas_wei));
                 *refused = Some(telling(refused.take(), skip));
@@ -216,17 +212,29 @@ impl Sizing<'_> {
         match compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion) {
             Ok(quoted) => Ok(quoted),
             Err(Unquoted::Short { missing, skip }) => {
-                self.lacks(missing);
+                self.lacks(size, missing);
                 Err(skip.into())
             }
             Err(Unquoted::Other(error)) => Err(error),
         }
     }
 
-    /// Notes how little would have been enough, in debt tokens.
-    fn lacks(&self, missing: U256) {
+    /// Notes how little would have been enough, in debt tokens. The outlook is about all of a target.
+    fn lacks(&self, size: Size, missing: U256) {
+        if size != largest(&self.screened.opportunity.sizes) {
+            return;
+        }
         let known = self.missing.get();
         self.missing.set(Some(known.map_or(missing, |known| known.min(missing))));
+    }
+
+    /// The same for wei. Where nobody says what ether is worth in debt tokens, it is not known.
+    fn lacks_gas(&self, size: Size, short: U256) {
+        let (weth, debt) = (self.engine.settings.weth, self.screened.opportunity.debt_token);
+        let missing = if debt == weth { Some(short) } else { self.router.best_exact_in(weth, debt, short).ok().map(|route| route.amount_out) };
+        if let Some(missing) = missing {
+            self.lacks(size, missing);
+        }
     }
 
     fn simulate(&mut self, quoted: &Quoted, funding: &FundingChoice) -> Result<Simulated, SimulationError> {
@@ -241,9 +249,10 @@ impl Sizing<'_> {
         let mut choices = Vec::new();
         for funding in self.screened.protocol.funding() {
             match funding {
-                Funding::Inside | Funding::InsideLoan => choices.push(FundingChoice::Protocol(*funding)),
+                Funding::Inside => choices.push(FundingChoice::Protocol(*funding)),
                 // What is paid in place needs no loan.
-                Funding::Outside if quoted.terms.to_bring().is_zero() => {}
+                Funding::InsideLoan | Funding::Outside if quoted.terms.to_bring().is_zero() => {}
+                Funding::InsideLoan => choices.push(FundingChoice::Protocol(*funding)),
                 Funding::Outside => {
                     let token = self.screened.opportunity.debt_token;
                     let calls = self.screened.protocol.contracts();
@@ -268,6 +277,13 @@ fn points(sizes: &Sizes) -> (SizeUnit, Vec<U256>, Vec<Size>) {
         }
         Sizes::Parts(parts) => (SizeUnit::Budget, parts.clone(), Vec::new()),
     }
+}
+
+/// The largest size that is offered.
+fn largest(sizes: &Sizes) -> Size {
+    let (unit, points, also) = points(sizes);
+    let most = points.into_iter().max().map(|amount| Size { unit, amount });
+    most.or_else(|| also.last().copied()).unwrap_or(Size { unit, amount: U256::ZERO })
 }
 
 /// Which of two reasons tells more about why nothing was done.

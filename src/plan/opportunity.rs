@@ -96,8 +96,10 @@ pub struct Opportunity {
     pub sizes: Sizes,
     /// The token to pay.
     pub debt_token: Address,
-    /// The token to receive.
+    /// The token to receive; where there are several, the main one.
     pub collateral_token: Address,
+    /// What else is received.
+    pub also_receives: Vec<Address>,
     /// A rough figure for ordering only: the most debt tokens that the action could move.
     pub debt_hint: U256,
     /// What no other live plan may use.

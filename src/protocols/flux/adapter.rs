@@ -67,18 +67,22 @@ impl Flux {
         } else {
             Sizes::Fixed(vec![whole])
         };
-        let leap = if verdict.value_usd < debt_usd {
-            None
-        } else {
+        // Without a margin nothing is gained below health 1, and what another rule gains there nobody knows.
+        let has_leap = verdict.value_usd >= debt_usd && market.figures.is_some_and(|figures| !figures.margin.is_zero());
+        let leap = if has_leap {
             let prices = position.prices_at_one(asker, market, &verdict, debt_usd)?;
             Some(Leap { timestamp: self.turns_at(asker, market, manager, &verdict)?, prices })
+        } else {
+            None
         };
+        let collateral_token = position.main_token(asker, market)?;
         Ok(Opportunity {
             target: Target { protocol: self.setup.id.clone(), market: market_of(market.vault), key: TargetKey::Account(manager) },
             action: Action::Liquidate,
             sizes,
             debt_token: market.parts.asset,
-            collateral_token: position.main_token(asker, market)?,
+            collateral_token,
+            also_receives: position.tokens().filter(|token| *token != collateral_token).collect(),
             debt_hint: verdict.min_payment,
             locks: self.locks(market, manager),
             leap,
@@ -107,6 +111,7 @@ impl Flux {
             sizes: Sizes::Fixed(vec![Size { unit: SizeUnit::Budget, amount: repay }]),
             debt_token: market.parts.asset,
             collateral_token: market.parts.asset,
+            also_receives: Vec::new(),
             debt_hint: repay,
             locks: self.locks(market, manager),
             leap: None,

@@ -33,6 +33,7 @@ mod abi {
             function STRATEGY() external view returns (address);
             function asset() external view returns (address);
             // [R]
+            function trueDebt(address manager) external view returns (uint256);
             function positionValueUsd(address manager) external view returns (uint256);
             function bondOf(address manager) external view returns (uint256);
             function loans(address manager) external view returns (uint256 principal, uint256 interest, uint256 since);
@@ -267,6 +268,10 @@ impl Asker<'_> {
 
     pub(super) fn yearly_rate(&mut self, strategy: Address) -> Result<U256, Stop> {
         self.ask(strategy, &abi::Strategy::yearlyRateCall {})
+    }
+
+    pub(super) fn true_debt(&mut self, vault: Address, manager: Address) -> Result<U256, Stop> {
+        self.ask(vault, &abi::Vault::trueDebtCall { manager })
     }
 
     pub(super) fn value_usd(&mut self, vault: Address, manager: Address) -> Result<U256, Stop> {

@@ -10,7 +10,7 @@
 use super::{
     interface::{self, Nft, Verdict},
     maths::{Numeraire, Partial, price_at_one},
-    reading::{Asker, FluxMarket, dollars, refused},
+    reading::{Asker, FluxMarket, dollars, refused, told},
     setup::FluxSetup,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     protocols::{
         Terms, Yield,
         ask::Stop,
-        checked::{Panic, WAD, mul_div_down, mul_div_up, ten_to},
+        checked::{Panic, WAD, add, mul_div_down, mul_div_up, ten_to},
     },
 };
 use alloy::{
@@ -59,6 +59,8 @@ pub(super) struct Position {
     nfts: Vec<Held>,
     /// Wrappers that the manager did not register and that hold more than dust.
     additional: Vec<Address>,
+    /// Bond and working capital that an earlier liquidation left the executor with: less was asked for in its block than was prepared.
+    left: (U256, U256),
 }
 
 /// Reads what a manager holds.
@@ -71,6 +73,7 @@ pub(super) fn position(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMa
         balances: Vec::new(),
         nfts: Vec::new(),
         additional: Vec::new(),
+        left: (asker.bond(vault, setup.executor)?, left_in(asker, base_wrapper, vault, setup.executor)?),
     };
     let registered = asker.wrappers(vault, manager)?;
     for wrapper in &registered {
@@ -81,22 +84,30 @@ pub(super) fn position(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMa
             continue;
         }
         // What lies there is a gift: one that can't be had is left, whatever the reason.
-        match additional(asker, setup, market, (*wrapper, manager)) {
-            Ok(true) => {
-                position.add(asker, setup, market, (*wrapper, false))?;
-                position.additional.push(*wrapper);
-            }
-            Ok(false) | Err(Stop::Skip(_)) => {}
-            Err(stop) => return Err(stop),
+        if let Some(gift) = told(gift(asker, setup, market, (*wrapper, &position)))?.flatten() {
+            position = gift;
         }
     }
     Ok(position)
 }
 
-/// Whether an additional wrapper holds more than dust for a manager, and would be moved.
-fn additional(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMarket, (wrapper, manager): (Address, Address)) -> Result<bool, Stop> {
-    let value = asker.value_in(wrapper, market.vault, manager)?;
-    Ok(!value.is_zero() && value >= setup.dust_usd && asker.is_wrapper(setup.factory, wrapper)?)
+/// Working capital of somebody.
+fn left_in(asker: &mut Asker<'_>, base_wrapper: Address, vault: Address, who: Address) -> Result<U256, Stop> {
+    let all = asker.positions_in(base_wrapper, vault, who)?;
+    Ok(all.iter().find(|(id, _)| id.is_zero()).map_or(U256::ZERO, |(_, amount)| *amount))
+}
+
+/// The position with what lies in an additional wrapper, where that is more than dust and would be moved.
+fn gift(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMarket, (wrapper, position): (Address, &Position)) -> Result<Option<Position>, Stop> {
+    let value = asker.value_in(wrapper, market.vault, position.manager)?;
+    if value.is_zero() || value < setup.dust_usd || !asker.is_wrapper(setup.factory, wrapper)? {
+        return Ok(None);
+    }
+    let mut with = position.clone();
+    with.add(asker, setup, market, (wrapper, false))?;
+    with.additional.push(wrapper);
+    // An NFT can't be divided, and would make all of the position so.
+    Ok((with.is_divisible() || !setup.partial || !position.is_divisible()).then_some(with))
 }
 
 impl Position {
@@ -131,12 +142,7 @@ impl Position {
         let mut main = (U256::ZERO, market.parts.asset);
         for (token, amount) in held {
             // A token that the registry has no price for is sold like the others.
-            let price = match asker.price(market.registry, token) {
-                Ok(price) => price,
-                Err(Stop::Skip(_)) => continue,
-                Err(stop) => return Err(stop),
-            };
-            let decimals = asker.decimals(token)?;
+            let (Some(price), Some(decimals)) = (told(asker.price(market.registry, token))?, told(asker.decimals(token))?) else { continue };
             main = main.max((dollars(amount, price, decimals)?, token));
         }
         Ok(main.1)
@@ -145,14 +151,32 @@ impl Position {
     /// For each token that counts in the health, the highest price at which the position is worth less than its debt, others unchanged.
     pub(super) fn prices_at_one(&self, asker: &mut Asker<'_>, market: &FluxMarket, verdict: &Verdict, debt_usd: U256) -> Result<Vec<LeapPrice>, Stop> {
         let mut prices = Vec::new();
-        for balance in self.balances.iter().filter(|balance| balance.is_registered && !balance.amount.is_zero()) {
-            let (price, decimals) = (asker.price(market.registry, balance.token)?, asker.decimals(balance.token)?);
-            let others = verdict.value_usd.saturating_sub(dollars(balance.amount, price, decimals)?);
-            let Some(at_most) = price_at_one(balance.amount, decimals, others, debt_usd).map_err(refused)? else { continue };
-            let rise_per_unit = rise_per_unit(&market.base, balance.amount, decimals).map_err(refused)?;
-            prices.push(LeapPrice { token: balance.token, now: price, at_most, rise_per_unit });
+        for (token, amount) in self.counted(market.parts.asset) {
+            // A wrapper may have a source of its own for its value; then nobody knows what would have to happen.
+            let (Some(price), Some(decimals)) = (told(asker.price(market.registry, token))?, told(asker.decimals(token))?) else { continue };
+            let others = verdict.value_usd.saturating_sub(dollars(amount, price, decimals)?);
+            let Some(at_most) = price_at_one(amount, decimals, others, debt_usd).map_err(refused)? else { continue };
+            let rise_per_unit = rise_per_unit(&market.base, amount, decimals).map_err(refused)?;
+            prices.push(LeapPrice { token, now: price, at_most, rise_per_unit });
         }
         Ok(prices)
+    }
+
+    /// Amounts whose prices alone move the health: by token, without the base asset, which moves the debt too, and without what NFTs hold,
+    /// which moves when they are traded against.
+    fn counted(&self, asset: Address) -> BTreeMap<Address, U256> {
+        let mut counted: BTreeMap<Address, U256> = BTreeMap::new();
+        for balance in self.balances.iter().filter(|balance| balance.is_registered && balance.id.is_zero() && !balance.amount.is_zero()) {
+            let sum = counted.entry(balance.token).or_default();
+            *sum = sum.saturating_add(balance.amount);
+        }
+        counted.retain(|token, _| *token != asset && !self.nfts.iter().flat_map(Held::gives).any(|(held, _)| held == *token));
+        counted
+    }
+
+    /// All tokens that are received.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Address> + '_ {
+        self.balances.iter().map(|balance| balance.token).chain(self.nfts.iter().flat_map(Held::gives).map(|(token, _)| token))
     }
 
     /// What a fraction (18 digits) takes and gives.
@@ -165,17 +189,20 @@ impl Position {
                 receives.push(Yield { claim: None, settlement: vec![step], gives: vec![(token, amount)] });
             }
         };
-        let bond = mul_div_down(self.bond, fraction, WAD)?;
+        let bond = add(mul_div_down(self.bond, fraction, WAD)?, self.left.0)?;
         claim(parts.asset, bond, interface::withdraw_bond(vault, bond));
-        let mut in_place = U256::ZERO;
+        let mut working_capital = self.left.1;
         for (id, amount) in &self.in_base {
-            let mut amount = Partial::of_wrapper(*amount, fraction)?;
+            let amount = Partial::of_wrapper(*amount, fraction)?;
             if id.is_zero() {
-                in_place = amount.min(pays);
-                amount = amount.saturating_sub(in_place);
+                working_capital = add(working_capital, amount)?;
+            } else {
+                claim(parts.asset, amount, interface::withdraw(vault, parts.base_wrapper, *id, amount));
             }
-            claim(parts.asset, amount, interface::withdraw(vault, parts.base_wrapper, *id, amount));
         }
+        let in_place = working_capital.min(pays);
+        let surplus = working_capital.saturating_sub(in_place);
+        claim(parts.asset, surplus, interface::withdraw(vault, parts.base_wrapper, B256::ZERO, surplus));
         for balance in &self.balances {
             let amount = Partial::of_wrapper(balance.amount, fraction)?;
             claim(balance.token, amount, interface::withdraw(vault, balance.wrapper, balance.id, amount));

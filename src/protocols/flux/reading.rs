@@ -156,11 +156,12 @@ fn tokens(asker: &mut Asker<'_>, setup: &FluxSetup, vault: Address, parts: &Part
 
 /// Reads where a manager stands.
 pub(super) fn target(asker: &mut Asker<'_>, setup: &FluxSetup, vault: Address, manager: Address) -> Result<TargetReading, Stop> {
-    let strategy = asker.strategy(vault)?;
-    let verdict = asker.verdict(strategy, vault, manager)?;
-    if verdict.true_debt.is_zero() {
+    // The vault says whether anything is owed: a strategy may answer nothing at all while it waits.
+    if asker.true_debt(vault, manager)?.is_zero() {
         return Ok(TargetReading { key: OrderKey::Closed, debt: U256::ZERO, collateral: U256::ZERO });
     }
+    let strategy = asker.strategy(vault)?;
+    let verdict = asker.verdict(strategy, vault, manager)?;
     let parts = asker.parts(vault)?;
     let registry = asker.registry(setup.factory)?;
     let base = Numeraire { price: asker.price(registry, parts.asset)?, decimals: parts.decimals };

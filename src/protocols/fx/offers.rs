@@ -148,6 +148,7 @@ impl FxMarket {
             sizes: offer.sizes.clone(),
             debt_token,
             collateral_token,
+            also_receives: Vec::new(),
             debt_hint: offer.most,
             locks: self.locks(setup, offer.action)?,
             leap: None,

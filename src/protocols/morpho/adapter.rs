@@ -138,6 +138,7 @@ impl Morpho {
             sizes,
             debt_token: market.params.loan_token,
             collateral_token: market.params.collateral_token,
+            also_receives: Vec::new(),
             debt_hint: most_to_pay,
             locks: vec![Resource {
                 scope: ResourceScope::InFlight,
