@@ -83,6 +83,9 @@ impl FxConfig {
 /// Least value of what lies in an additional wrapper, in whole dollars, unless another one is configured: about what seizing it costs.
 const DUST_USD: u64 = 10;
 
+/// Least debt that is worth a simulation, in whole dollars: a tenth of it, which is the most that is left above health 1, pays no gas.
+const MIN_DEBT_USD: u64 = 10;
+
 /// What Flux is told beside its factory and its vaults, which are its markets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FluxConfig {
@@ -91,6 +94,8 @@ pub struct FluxConfig {
     pub additional_wrappers: Vec<Address>,
     /// What lies in such a wrapper and is worth less than so many whole dollars is left there.
     pub dust_usd: u64,
+    /// Managers that owe less than so many whole dollars are dust: asked, but never worth a simulation.
+    pub min_debt_usd: u64,
     /// Managers of Uniswap V3 positions: a wrapper of one of these holds NFTs.
     #[serde(serialize_with = "value::checksummed_list")]
     pub position_managers: Vec<Address>,
@@ -114,6 +119,7 @@ impl FluxConfig {
         Self {
             additional_wrappers: section.list("additional_wrappers"),
             dust_usd: section.or("dust_usd", DUST_USD),
+            min_debt_usd: section.or("min_debt_usd", MIN_DEBT_USD),
             position_managers: section.list("position_managers"),
             standard_strategies: section.list("standard_strategies"),
             partial: section.or("partial", false),

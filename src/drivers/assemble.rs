@@ -86,6 +86,7 @@ fn build(name: &str, config: &ProtocolConfig, executor: Address) -> Arc<dyn Prot
             executor,
             additional_wrappers: own.additional_wrappers.clone(),
             dust_usd: U256::from(own.dust_usd).saturating_mul(WAD),
+            min_debt_usd: U256::from(own.min_debt_usd).saturating_mul(WAD),
             position_managers: own.position_managers.iter().copied().collect(),
             standard_strategies: own.standard_strategies.iter().copied().collect(),
             partial: own.partial,

@@ -9,18 +9,19 @@ mod timed;
 use alloy::{
     consensus::Transaction,
     network::AnyNetwork,
-    primitives::{I256, U256},
+    primitives::{B256, Bytes, I256, U256},
     providers::{Provider, ProviderBuilder},
+    sol_types::SolCall,
 };
 use funded::{Free, Funded};
 use harrier::{
     book::Book,
-    devnet::{Devnet, DevnetConfig, FluxManager, SLOT_SECONDS, SearcherFacts, rehearsal::Stage},
+    devnet::{Devnet, DevnetConfig, FluxManager, SLOT_SECONDS, SearcherFacts, abi::Token, rehearsal::Stage},
     drivers::assemble,
     engine::{Cancel, Engine, Outcome, Sender, Settings, Work},
     executor::encode,
     fork::{ChainRules, Fork, ForkOptions, Hardfork, TargetBlock},
-    plan::{SkipReason, Step, TargetKey, Trigger},
+    plan::{Amount, Approval, Callback, SkipReason, Step, TargetKey, Trigger, TxPlan},
     protocols::{Funding, Protocol},
 };
 use std::{
@@ -75,7 +76,8 @@ fn run(stage: &Stage, fork: &Fork, funding: &'static [Funding]) -> Outcome {
         fee_headroom_bps: 0,
         policy: Arc::new(Free),
     };
-    let senders: Vec<Sender> = devnet.operators().unwrap().iter().map(|operator| Sender { address: operator.address(), nonce: 0 }).collect();
+    let sender = |address| Sender { address, nonce: view.account(address).unwrap().nonce };
+    let senders: Vec<Sender> = devnet.operators().unwrap().iter().map(|operator| sender(operator.address())).collect();
     let marketplace = assemble::marketplace(&config, &book, &view, &block).unwrap();
     let work = Work {
         trigger: Trigger::Head { hash: fork.head().hash, number: fork.head().number },
@@ -190,4 +192,60 @@ async fn what_nobody_buys_is_left_out() {
     let outcome = tokio::task::block_in_place(|| run(&stage, &fork, INSIDE));
     assert_eq!(only(&outcome, &bert).3, None);
     lands(&stage, &outcome, &bert).await;
+}
+
+alloy::sol! {
+    function unlock(bytes data) external;
+    function locked_depositToWrapper(address wrapper, bytes32 positionId, uint256 amount) external;
+}
+
+/// Leaves the executor with working capital, as a plan does when less is asked for in its block than it prepared.
+async fn leave_behind(stage: &Stage, manager: &FluxManager, amount: U256) {
+    let devnet = &stage.devnet;
+    let (vault, wrapper) = (manager.vault.address, devnet.flux_world().unwrap().base_wrapper);
+    let token = devnet.contracts().token("USDC").unwrap().address;
+    let deployer = devnet.deployer().unwrap();
+    let gift = Token::transferCall { to: stage.executor, amount }.abi_encode();
+    let raw = devnet.signed(&deployer, Some(token), U256::ZERO, gift.into(), 100_000, 1_000_000_000).await.unwrap();
+    devnet.send_public(raw).await.unwrap();
+    devnet.build_block().await.unwrap();
+    stage.register(tempfile::tempdir().unwrap().path()).await.unwrap();
+    let deposit = Step::Call {
+        target: vault,
+        value: U256::ZERO,
+        data: locked_depositToWrapperCall { wrapper, positionId: B256::ZERO, amount }.abi_encode().into(),
+        patches: Vec::new(),
+        approvals: vec![Approval { token, spender: wrapper, amount: Amount::Exact(amount) }],
+        callback: None,
+    };
+    let mut data = unlockCall { data: Bytes::new() }.abi_encode();
+    data.truncate(data.len() - 32);
+    let callback = Callback { selector: [0x2d, 0x63, 0xf6, 0xaa].into(), token, most_to_pay: U256::ZERO, inside: vec![deposit] };
+    let unlock = Step::Call { target: vault, value: U256::ZERO, data: data.into(), patches: Vec::new(), approvals: Vec::new(), callback: Some(callback) };
+    let plan = TxPlan {
+        steps: vec![unlock],
+        sweep: Vec::new(),
+        profit_token: devnet.contracts().token("WETH").unwrap().address,
+        min_gain: U256::ZERO,
+        builder_payment: U256::ZERO,
+        blocks: (0, u64::MAX),
+    };
+    let raw = devnet.signed(&devnet.operators().unwrap()[0], Some(stage.executor), U256::ZERO, encode(&plan).unwrap(), 1_000_000, 1).await.unwrap();
+    devnet.send_public(raw).await.unwrap();
+    devnet.build_block().await.unwrap();
+    assert_eq!(devnet.flux_world().unwrap().left_of(&manager.vault, stage.executor).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_plan_left_is_taken_along() {
+    let stage = staged().await;
+    let alice = under_water(&stage.devnet, None).await;
+    let without = tokio::task::block_in_place(|| run(&stage, &fork_of(&stage.devnet), INSIDE));
+    leave_behind(&stage, &alice, usdc(100)).await;
+    let fork = fork_of(&stage.devnet);
+    let with = tokio::task::block_in_place(|| run(&stage, &fork, INSIDE));
+    // 100 dollars are 0.04 ether at the market's price of 2,500.
+    let more = only(&with, &alice).0 - only(&without, &alice).0;
+    assert!(more > weth(1) / U256::from(26) && more < weth(1) / U256::from(24), "{more}");
+    lands(&stage, &with, &alice).await;
 }

@@ -99,6 +99,7 @@ mod tests {
             executor: Address::repeat_byte(2),
             additional_wrappers: Vec::new(),
             dust_usd: U256::ZERO,
+            min_debt_usd: U256::ZERO,
             position_managers: BTreeSet::new(),
             standard_strategies: BTreeSet::new(),
             partial: false,

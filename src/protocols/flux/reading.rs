@@ -165,9 +165,12 @@ pub(super) fn target(asker: &mut Asker<'_>, setup: &FluxSetup, vault: Address, m
     let parts = asker.parts(vault)?;
     let registry = asker.registry(setup.factory)?;
     let base = Numeraire { price: asker.price(registry, parts.asset)?, decimals: parts.decimals };
-    let key = match setup.standard_strategies.contains(&strategy) {
-        true => asked_from(asker, vault, strategy, manager, (&verdict, &base))?,
-        false => OrderKey::Unordered,
+    let key = if base.debt_usd(verdict.true_debt).map_err(refused)? < setup.min_debt_usd {
+        OrderKey::Dust
+    } else if setup.standard_strategies.contains(&strategy) {
+        asked_from(asker, vault, strategy, manager, (&verdict, &base))?
+    } else {
+        OrderKey::Unordered
     };
     let in_assets = || mul_div_down(verdict.value_usd, ten_to(parts.decimals.into())?, base.price);
     Ok(TargetReading { key, debt: verdict.true_debt, collateral: in_assets().map_err(refused)? })

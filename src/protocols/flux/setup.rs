@@ -24,6 +24,8 @@ pub struct FluxSetup {
     pub additional_wrappers: Vec<Address>,
     /// What lies in such a wrapper and is worth less is left there; dollars of 18 digits.
     pub dust_usd: U256,
+    /// Who owes less is dust; dollars of 18 digits.
+    pub min_debt_usd: U256,
     /// Managers of Uniswap V3 positions: a wrapper of one of these holds NFTs.
     pub position_managers: BTreeSet<Address>,
     /// Strategies that follow the documented rule to the letter.

@@ -1,6 +1,6 @@
 //! Health and payment: the documented example, margins, the side of 1 on which no debt is lost, and the two places where everything turns at one unit.
 
-use super::{PRICE, answer, named, paid, usdc, weth};
+use super::{PRICE, answer, decimal, dollars, named, paid, usdc, weth};
 use crate::{
     devnet::rehearsal::{RehearsalError, Seen, set::Set},
     plan::SkipReason,
@@ -39,20 +39,20 @@ pub(super) async fn example(set: &mut Set) -> Seen {
     let gross = gained.saturating_add(for_builder);
     // What of the ether was not sold for what was missing to the payment.
     let sold = sold(&landing);
-    let dollars = gross.saturating_mul(U256::from(2_500)) / weth(1);
+    let gross_dollars = gross.saturating_mul(U256::from(2_500)) / weth(1);
     let after = act.stage.devnet.flux_world()?.books(&vault).await?;
     let left = act.left_of(&alice).await?;
     let is_example =
         told.as_ref().is_some_and(|told| [told.debtCleared, told.payment, told.badDebt] == [usdc(100_000), usdc(49_500), U256::from(50_500_000_000_u64)]);
-    let is_about = (U256::from(280)..U256::from(320)).contains(&dollars);
+    let is_about = (U256::from(280)..U256::from(320)).contains(&gross_dollars);
     let is_lost = before.assets == usdc(1_000_000) && after.assets == usdc(949_500) && after.debt.is_zero();
     let ok = landing.is_fine() && is_example && is_about && is_lost && left.is_empty() && sold.saturating_add(gross) == weth(12);
     let got = format!(
-        "{}; {}; {dollars} dollars before gas; assets {} -> {}; of the manager {}",
+        "{}; {}; {gross_dollars} dollars before gas; assets {} -> {}; of the manager {}",
         landing.words(),
         paid(told.as_ref()),
-        before.assets,
-        after.assets,
+        dollars(before.assets),
+        dollars(after.assets),
         if left.is_empty() { "nothing is left".to_owned() } else { left.join(", ") }
     );
     let got = if landing.bundles == 0 { format!("{got}; {}", act.refusals()) } else { got };
@@ -94,7 +94,7 @@ pub(super) async fn margins(set: &mut Set) -> Seen {
         None => false,
     };
     let ok = landing.is_fine() && payments == [Some(usdc(40_000)), Some(usdc(49_500)), None] && reason == Some(SkipReason::Unprofitable) && stands;
-    let [most, some, none] = payments.map(|payment| payment.map_or_else(|| "nothing".to_owned(), |payment| payment.to_string()));
+    let [most, some, none] = payments.map(|payment| payment.map_or_else(|| "nothing".to_owned(), dollars));
     let got = format!("{}; paid {most} with 20 %, {some} with 1 %, {none} with 0 %: {}", landing.words(), named(reason));
     set.close(act).await?;
     Ok((got, ok))
@@ -113,7 +113,7 @@ pub(super) async fn healthy_side(set: &mut Set) -> Seen {
     let books = act.stage.devnet.flux_world()?.books(&carl.vault).await?;
     let is_whole = told.as_ref().is_some_and(|told| told.payment == usdc(100_000) && told.badDebt.is_zero());
     let ok = landing.is_fine() && is_whole && books.assets == usdc(1_000_000) && act.left_of(&carl).await?.is_empty();
-    let got = format!("{}; {}; assets {}", landing.words(), paid(told.as_ref()), books.assets);
+    let got = format!("{}; {}; assets {}", landing.words(), paid(told.as_ref()), dollars(books.assets));
     let got = if landing.bundles == 0 { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))
@@ -183,9 +183,14 @@ pub(super) async fn upwards(set: &mut Set) -> Seen {
     let [(below, reason), (beyond, _)] = <[_; 2]>::try_from(landings).map_err(|_| RehearsalError::Scene("not two prices".to_owned()))?;
     let waits = at_one.bundles == 0 && below.bundles == 0 && reason == Some(SkipReason::DeadZone);
     let ok = waits && beyond.is_fine() && beyond.only(uwe.script).is_some_and(|told| told.badDebt.is_zero());
-    let got = format!("told {above} at {PRICE}; at {low} {}; at {high} {}", named(reason), beyond.words());
+    let got = format!("told {} at {}; at {} {}; at {} {}", price(above), price(PRICE), price(low), named(reason), price(high), beyond.words());
     set.close(act).await?;
     Ok((got, ok))
+}
+
+/// A price of the feed, in dollars.
+fn price(units: u64) -> String {
+    decimal(U256::from(units), 8)
 }
 
 /// The price at which a skip says that it will pay, upwards, in units of the feed.

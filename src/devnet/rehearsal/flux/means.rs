@@ -1,6 +1,6 @@
 //! What a liquidation is made of: cash of the vault, a part of the position, a Uniswap position, wrappers that were not registered.
 
-use super::{PRICE, answer, named, paid, usdc, weth};
+use super::{PRICE, answer, decimal, dollars, named, paid, usdc, weth};
 use crate::{
     devnet::{
         FluxManager,
@@ -34,7 +34,7 @@ pub(super) async fn low_cash(set: &mut Set) -> Seen {
     let told = landing.only(erin.script);
     let books = act.stage.devnet.flux_world()?.books(&erin.vault).await?;
     let ok = landing.is_fine() && told.as_ref().is_some_and(|told| told.payment == usdc(49_500)) && books.cash == usdc(CASH + 49_500);
-    let got = format!("{}; {}; cash {} -> {}", landing.words(), paid(told.as_ref()), usdc(CASH), books.cash);
+    let got = format!("{}; {}; cash {} -> {}", landing.words(), paid(told.as_ref()), dollars(usdc(CASH)), dollars(books.cash));
     let got = if landing.bundles == 0 { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))
@@ -70,9 +70,9 @@ pub(super) async fn partly(set: &mut Set) -> Seen {
     let is_gone = books.debt.is_zero() && act.left_of(&fred).await?.is_empty();
     let is_skipped = whole.bundles == 0 && reason == Some(SkipReason::Unprofitable);
     let ok = is_skipped && is_part && is_gone && landings.len() >= 2 && landings.iter().all(super::Landing::is_fine);
-    let words: Vec<String> = told.iter().map(|told| format!("{} of 1e18 for {}", told.fractionWad, told.payment)).collect();
+    let words: Vec<String> = told.iter().map(|told| format!("{} of it for {}", decimal(told.fractionWad, 18), dollars(told.payment))).collect();
     let first = landings.first().map_or_else(|| "nothing landed".to_owned(), super::Landing::words);
-    let got = format!("the whole {}; {first}; in all {}; {} owed at the end", named(reason), words.join(", "), books.debt);
+    let got = format!("the whole {}; {first}; in all {}; {} owed at the end", named(reason), words.join(", "), dollars(books.debt));
     let got = if landings.is_empty() { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))

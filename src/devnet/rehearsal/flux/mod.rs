@@ -190,9 +190,23 @@ impl Landing {
     }
 }
 
+/// Units of USDC as whole ones, with what decimals there are.
+fn dollars(units: U256) -> String {
+    decimal(units, 6)
+}
+
+/// An amount with so many decimals, without zeros at the end.
+fn decimal(amount: U256, decimals: u8) -> String {
+    let text = alloy::primitives::utils::format_units(amount, decimals).unwrap_or_else(|_| amount.to_string());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// What the vault said of a liquidation, in words.
 fn paid(told: Option<&Vault::Liquidated>) -> String {
-    told.map_or_else(|| "no liquidation".to_owned(), |told| format!("{} paid of {}, bad debt {}", told.payment, told.debtCleared, told.badDebt))
+    told.map_or_else(
+        || "no liquidation".to_owned(),
+        |told| format!("{} USDC paid of {}, bad debt {}", dollars(told.payment), dollars(told.debtCleared), dollars(told.badDebt)),
+    )
 }
 
 /// A reason, in words.

@@ -1,6 +1,6 @@
 //! Blocks: a strategy that waits for one, and interest that turns a position in one.
 
-use super::{PRICE, answer, named, paid, usdc, weth};
+use super::{PRICE, answer, decimal, named, paid, usdc, weth};
 use crate::{
     devnet::{
         Devnet, FluxManager, SLOT_SECONDS,
@@ -48,8 +48,13 @@ pub(super) async fn another_rule(set: &mut Set) -> Seen {
     let both = of(&peter).is_some_and(|told| told.badDebt.is_zero()) && of(&paula).is_some_and(|told| told.payment == usdc(40_000));
     let healthy = health > weth(1).saturating_mul(U256::from(13)) / U256::from(10);
     let ok = !early && sent == 0 && healthy && both && landing.block == first_block && landing.exact;
-    let got =
-        format!("{sent} bundles for blocks before {first_block}; {}; {}; {}, which is at health {health}", landing.words(), paid(of(&peter)), paid(of(&paula)));
+    let got = format!(
+        "{sent} bundles for blocks before {first_block}; {}; {}; {}, which is at health {}",
+        landing.words(),
+        paid(of(&peter)),
+        paid(of(&paula)),
+        decimal(health, 18)
+    );
     let got = if landing.bundles == 0 { format!("{got}; {}", act.refusals()) } else { got };
     set.close(act).await?;
     Ok((got, ok))
