@@ -49,7 +49,7 @@ pub(super) async fn deleveraged(set: &mut Set) -> Seen {
     let skipped = nothing(&without) && without.reason.is_none() && nothing(&little) && little.reason == Some(SkipReason::LimitReached);
     let repaid: Vec<String> = done.repaid.iter().map(|told| told.repaid.to_string()).collect();
     let got = format!(
-        "without the role nothing; with a gwei a day {}; else {}: {}, {} repaid, utilisation {lent} -> {after}, health {weak} -> {healed}",
+        "without a budget nothing; with a gwei a day {}; else {}: {}, {} repaid, utilisation {lent} -> {after}, health {weak} -> {healed}",
         named(little.reason),
         first.words(),
         done.words,
