@@ -142,14 +142,14 @@ async fn commands_answer_with_whole_json_lines() {
 #[test]
 fn a_demo_tells_its_scenes_in_one_object_and_refuses_unknown_ones() {
     let demo = |only: &str| Command::new(env!("CARGO_BIN_EXE_harrier")).args(["demo", "--json", "--only", only]).output().unwrap();
-    let output = demo("fx-a,fx-n");
+    let output = demo("fx-a,fx-n,flux-a");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let scenes = told["scenarios"].as_array().unwrap();
     let names: Vec<&str> = scenes.iter().map(|scene| scene["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fx-a", "fx-n"]);
+    assert_eq!(names, ["fx-a", "fx-n", "flux-a"]);
     assert!(scenes.iter().all(|scene| scene["ok"] == true && scene["expected"].is_string() && scene["got"].is_string()), "{scenes:#?}");
-    assert_eq!((told["landed"].as_u64(), told["max_error_wei"].as_str()), (Some(3), Some("0")));
+    assert_eq!((told["landed"].as_u64(), told["max_error_wei"].as_str()), (Some(4), Some("0")));
     assert_eq!(told["predicted_profit_wei"], told["realised_profit_wei"]);
     let unknown = demo("fx-z");
     let said = String::from_utf8(unknown.stderr).unwrap();

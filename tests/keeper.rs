@@ -267,6 +267,16 @@ async fn what_earns_comes_first() {
     drop(searcher.end().await.unwrap());
     assert_eq!(scene.standing(&alice).await.0, usdc(50_000));
 
+    // Nor is the only one that what earns leaves.
+    let mads = brittle(devnet, "mads").await;
+    devnet.price_mined("ETH/USD", lower(devnet).await).await.unwrap();
+    let two = ("HARRIER__operators__keys".to_owned(), "[\"env:HARRIER_OPERATOR_1\", \"env:HARRIER_OPERATOR_2\"]".to_owned());
+    let searcher = scene.searcher(&folder.path().join("two.sqlite"), &[plenty(), two]).await;
+    let outcome = of_head(&searcher);
+    assert!(takes(&outcome, mads) && outcome.batches.len() == 1 && outcome.chores.is_empty(), "{outcome:?}");
+    assert_eq!(reason(&outcome, &alice), Some(SkipReason::NoOperator));
+    drop(searcher.end().await.unwrap());
+
     // With what earns elsewhere both are sent, each by its own operator, and both land as predicted.
     let nils = brittle(devnet, "nils").await;
     devnet.price_mined("ETH/USD", lower(devnet).await).await.unwrap();

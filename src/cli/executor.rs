@@ -64,7 +64,6 @@ async fn status(config: &Config, environment: &Environment) -> Result<(), Failur
     let (_, expected) = deploy::executor_config(config, environment).map_err(|error| Failure::Usage(error.into()))?;
     let node = connect(config, environment).await.map_err(Failure::start)?;
     let status = deploy::status(&node, config, &expected).await.map_err(Failure::from_error)?;
-    let standings = register::standings(&node, config).await.map_err(refused)?;
     print::line(format!("address   {}", status.address));
     print::line(format!(
         "code      {}",
@@ -82,6 +81,7 @@ async fn status(config: &Config, environment: &Environment) -> Result<(), Failur
     for slot in &status.differing {
         print::line(format!("differs   slot {slot}: operators, targets, receiver or owner are not as configured"));
     }
+    let standings = register::standings(&node, config).await.map_err(refused)?;
     for standing in &standings {
         print::line(format!("register  {}", line(standing)));
     }

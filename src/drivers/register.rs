@@ -124,7 +124,8 @@ pub async fn standings(node: &Node, config: &Config) -> Result<Vec<Standing>, Re
 /// Sends the plan that registers the executor wherever it is missing, as a public transaction of the first operator.
 ///
 /// # Errors
-/// When a key or the executor is missing, the plan would fail, or the node fails. Nothing was sent then.
+/// When a key or the executor is missing, the plan would fail, or the node fails. Nothing was sent then, unless it is the answer to the sending that
+/// was missed: asking the registers again tells.
 pub async fn send(node: &Node, config: &Config, environment: &Environment, missing: &[Standing]) -> Result<B256, RegisterError> {
     let executor = config.executor.address.ok_or(RegisterError::Missing("executor.address"))?;
     let operator: PrivateKeySigner = config.operators.keys.first().ok_or(RegisterError::Missing("operators.keys"))?.open(environment)?;
