@@ -97,7 +97,7 @@ impl World {
                 fee_headroom_bps: 0,
                 policy: Arc::new(start::policy(&config, told.kill.clone()).unwrap()),
             };
-            let mut operators = injected.operators.clone();
+            let mut operators = injected.operators;
             operators[1] = told.signer.unwrap_or(operators[1]);
             let senders: Vec<Sender> = operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect();
             let work = Work {
