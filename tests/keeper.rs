@@ -8,11 +8,12 @@ use harrier::{
         flux::{FluxVault, Keeper, Terms},
         rehearsal::{Stage, Troupe},
     },
+    drivers::searcher::Event,
     engine::{BatchShape, Outcome as Found, Refusal},
     ledger::{Ledger, Outcome},
-    plan::{Action, ProtocolId, SkipReason, TargetKey},
+    plan::{Action, ProtocolId, SkipReason, TargetKey, Trigger},
 };
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 alloy::sol! {
     function evaluateADL(address vault, address manager) external view returns (bool canDeleverage, uint256 repay);
@@ -48,7 +49,12 @@ struct Scene {
 impl Scene {
     /// A vault without interest whose keeper is the executor. Another one's keeper is nobody.
     async fn set(folder: &Path) -> Self {
-        let terms = Terms::named("kept").yearly_rate(0).keeper(Keeper::Executor);
+        Self::with(Terms::named("kept").yearly_rate(0), folder).await
+    }
+
+    /// A vault of these terms whose keeper is the executor.
+    async fn with(terms: Terms, folder: &Path) -> Self {
+        let terms = terms.keeper(Keeper::Executor);
         let config = DevnetConfig { flux: true, flux_vaults: vec![terms], ..DevnetConfig::default() };
         let stage = Stage::set(config, folder).await.unwrap();
         let vault = stage.devnet.flux_world().unwrap().vault("kept").unwrap().clone();
@@ -61,8 +67,13 @@ impl Scene {
 
     /// The documented example: alice has 55K against 50K, bob the rest of 960K of a million; his health is out of a keeper's reach.
     async fn lent_out(&self, vault: &FluxVault, names: [&str; 2]) -> Result<FluxManager, DevnetError> {
+        self.lent_out_with(vault, names, weth(1_600)).await
+    }
+
+    /// The same with more or less of alice's collateral.
+    async fn lent_out_with(&self, vault: &FluxVault, names: [&str; 2], collateral: U256) -> Result<FluxManager, DevnetError> {
         let story = self.devnet().flux_world()?.manager(names[0]).of(vault).bond(usdc(10_000)).borrows(usdc(50_000)).keeps(usdc(5_000));
-        let story = story.holds("WETH", weth(1_600)).manager(names[1]).of(vault).bond(usdc(200_000)).borrows(usdc(910_000));
+        let story = story.holds("WETH", collateral).manager(names[1]).of(vault).bond(usdc(200_000)).borrows(usdc(910_000));
         Ok(story.holds("WETH", weth(36_000)).opens().await?.remove(0))
     }
 
@@ -97,9 +108,29 @@ fn reason(outcome: &Found, who: &FluxManager) -> Option<SkipReason> {
     refused(outcome, who).first().map(|refusal| refusal.skip.reason)
 }
 
-/// The outcome of the newest head.
-fn of_head(troupe: &Troupe) -> Arc<Found> {
-    Arc::clone(troupe.head_outcome().unwrap())
+/// The reasons for which a market as a whole has no keeper.
+fn without_keeper(outcome: &Found, vault: &FluxVault) -> Vec<SkipReason> {
+    let is_it = |refusal: &&Refusal| refusal.target.is_none() && refusal.market.1.0 == vault.address.into_word();
+    outcome.refusals.iter().filter(is_it).map(|refusal| refusal.skip.reason).collect()
+}
+
+/// What came of the newest head: what earns, and what a keeper found behind that.
+fn of_head(troupe: &Troupe) -> Found {
+    let trigger = troupe.head_outcome().unwrap().trigger;
+    let outcomes = troupe.happened.iter().filter_map(|event| match event {
+        Event::Trigger { outcome, .. } if outcome.trigger == trigger => Some(outcome),
+        _ => None,
+    });
+    let (first, behind): (Vec<_>, Vec<_>) = outcomes.enumerate().partition(|(place, _)| *place == 0);
+    let mut whole = Found::clone(first[0].1);
+    assert!(whole.chores.is_empty() && behind.len() <= 1, "what earns comes by itself: {whole:?}");
+    for (_, found) in behind {
+        assert!(found.batches.is_empty());
+        whole.opportunities.extend(found.opportunities.iter().cloned());
+        whole.chores.extend(found.chores.iter().cloned());
+        whole.refusals.extend(found.refusals.iter().cloned());
+    }
+    whole
 }
 
 async fn spent(ledger: &Ledger) -> U256 {
@@ -134,7 +165,8 @@ async fn it_deleverages_from_96_to_95_percent_and_its_budget_outlives_it() {
     let mut keeper = scene.searcher(&path, &[plenty()]).await;
     let outcome = of_head(&keeper);
     assert_eq!((outcome.batches.len(), outcome.chores.len()), (0, 1), "{outcome:?}");
-    assert_eq!((reason(&outcome, &alice), reason(&outcome, &carol)), (None, Some(SkipReason::RoleMissing)));
+    assert_eq!((reason(&outcome, &alice), without_keeper(&outcome, &scene.vault)), (None, vec![]));
+    assert_eq!((reason(&outcome, &carol), without_keeper(&outcome, &interest_free)), (None, vec![SkipReason::RoleMissing]), "nobody is asked about there");
     let chore = outcome.chores[0].clone();
     assert_eq!((chore.shape, chore.profit_wei, chore.candidates.len(), chore.txs.len()), (BatchShape::Chore, U256::ZERO, 1, 1));
     assert_eq!((chore.candidates[0].opportunity.action, chore.candidates[0].repay), (Action::Deleverage, usdc(10_000)));
@@ -266,4 +298,55 @@ async fn what_earns_comes_first() {
     }
     drop(searcher.end().await.unwrap());
     assert_eq!(scene.standing(&alice).await.0, usdc(50_000) - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_interest_alone_asks_for_is_dust() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::with(Terms::named("kept").yearly_rate(1_000), folder.path()).await;
+    let devnet = scene.devnet();
+    let alice = scene.lent_out_with(&scene.vault, ["alice", "bob"], weth(1_640)).await.unwrap();
+    let mut keeper = scene.searcher(&folder.path().join("keeper.sqlite"), &[plenty()]).await;
+    let chores = of_head(&keeper).chores;
+    assert_eq!(chores.len(), 1);
+    keeper.block(devnet).await.unwrap();
+    let debt = scene.standing(&alice).await.0;
+    assert!(debt < usdc(40_001), "{debt}");
+
+    for _ in 0..3 {
+        let asked = scene.deleverageable(&alice).await;
+        assert!(asked < usdc(1), "{asked}");
+        let outcome = of_head(&keeper);
+        assert!(outcome.chores.is_empty(), "{outcome:?}");
+        let [refusal] = refused(&outcome, &alice)[..] else { panic!("{outcome:?}") };
+        assert_eq!(refusal.skip.reason, SkipReason::Dust);
+        assert!(refusal.skip.detail.contains("the least is 100000000000000000000"), "{}", refusal.skip.detail);
+        keeper.block(devnet).await.unwrap();
+    }
+    let (ledger, decided) = keeper.end().await.unwrap();
+    assert_eq!((decided.len(), spent(&ledger).await), (1, chores[0].gas_wei()));
+    assert!(scene.standing(&alice).await.0 > debt);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chore_in_flight_stands_in_no_liquidations_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::with(Terms::named("kept").yearly_rate(1_000), folder.path()).await;
+    let devnet = scene.devnet();
+    let alice = scene.lent_out_with(&scene.vault, ["alice", "bob"], weth(1_640)).await.unwrap();
+    let mut searcher = scene.searcher(&folder.path().join("searcher.sqlite"), &[plenty()]).await;
+    assert_eq!(of_head(&searcher).chores.len(), 1);
+
+    // The chore waits for its block, and alice falls below 1.1.
+    let update = devnet.price_moves("ETH/USD", -600).await.unwrap();
+    let outcome = searcher.pending(update).await.unwrap().unwrap();
+    assert!(takes(&outcome, alice.script), "{outcome:?}");
+    let is_sent = |event: &Event| matches!(event, Event::Trigger { outcome, sent: 1 } if outcome.trigger == Trigger::Pending { hash: update });
+    assert!(searcher.happened.iter().any(is_sent));
+    searcher.block(devnet).await.unwrap();
+    let mut actions: Vec<_> = searcher.decided.iter().map(|end| end.jobs[0].1).collect();
+    actions.sort_by_key(|action| action.earns());
+    assert_eq!(actions, [Action::Deleverage, Action::Liquidate]);
+    assert!(scene.standing(&alice).await.0 < usdc(50_000));
+    drop(searcher.end().await.unwrap());
 }

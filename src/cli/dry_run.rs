@@ -56,7 +56,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     print::note(format!("{} bundles would have been sent, for {} ether", sink.batches, print::ether(sink.profit_wei)));
     if sink.chores > 0 {
-        print::note(format!("and {} chores of a keeper, at a cost of {} ether", sink.chores, print::ether(sink.chores_wei)));
+        let noun = if sink.chores == 1 { "chore" } else { "chores" };
+        print::note(format!("and {} {noun} of a keeper, at a cost of {} ether", sink.chores, print::ether(sink.chores_wei)));
     }
     Ok(())
 }

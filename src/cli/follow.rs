@@ -104,7 +104,7 @@ fn print_decided(decided: &Decided, json: bool) {
         if json {
             print::json(&line);
         } else {
-            print::line(format!("{:>9}  {} of {}", line.status, line.target, short(&line.market)));
+            print::line(format!("{:>9}  {} {} of {}", line.status, line.action, line.target, short(&line.market)));
         }
     }
 }

@@ -109,10 +109,14 @@ pub struct FluxConfig {
     pub keeper_gas_budget_wei: Option<U256>,
     /// Wei a unit of gas for the block's fee recipient of such a transaction.
     pub keeper_tip_wei: u64,
+    /// The least that such a transaction repays, in whole dollars: interest alone asks for a little in each block.
+    pub keeper_min_repay_usd: u64,
 }
 
 /// A keeper's tip unless another one is configured: a tenth of a gwei.
 const KEEPER_TIP: u64 = 100_000_000;
+/// The least repayment unless another one is configured.
+const KEEPER_MIN_REPAY_USD: u64 = 100;
 
 impl FluxConfig {
     fn read(section: &mut Section<'_>) -> Self {
@@ -125,6 +129,7 @@ impl FluxConfig {
             partial: section.or("partial", false),
             keeper_gas_budget_wei: section.optional("keeper_gas_budget_wei"),
             keeper_tip_wei: section.or("keeper_tip_wei", KEEPER_TIP),
+            keeper_min_repay_usd: section.or("keeper_min_repay_usd", KEEPER_MIN_REPAY_USD),
         }
     }
 }

@@ -123,7 +123,7 @@ fn flux_names_its_vaults() {
     assert_eq!(own.keeper_gas_budget_wei, None, "nobody pays for others without being told to");
     let keeper = parse(&format!("{flux}\nkeeper_gas_budget_wei = \"5000000000000000\"")).unwrap();
     let ProtocolKind::Flux(told) = &keeper.protocols["p"].kind else { panic!("flux") };
-    assert_eq!((told.keeper_gas_budget_wei, told.keeper_tip_wei), (Some(U256::from(5_000_000_000_000_000_u64)), 100_000_000));
+    assert_eq!((told.keeper_gas_budget_wei, told.keeper_tip_wei, told.keeper_min_repay_usd), (Some(U256::from(5_000_000_000_000_000_u64)), 100_000_000, 100));
     assert_eq!(Config::parse("again.toml", &keeper.to_toml().unwrap(), &Environment::default()).unwrap(), keeper);
     assert!(parse(&format!("{flux}\nkeeper_gas_budget_wei = \"much\"")).unwrap_err().to_string().contains("protocols.p.keeper_gas_budget_wei"));
     let vault = config.protocols["p"].markets[0];

@@ -91,6 +91,7 @@ fn build(name: &str, config: &ProtocolConfig, executor: Address) -> Arc<dyn Prot
             standard_strategies: own.standard_strategies.iter().copied().collect(),
             partial: own.partial,
             keeper: own.keeper_gas_budget_wei.map(|budget_wei| Keeper { action: Action::Deleverage, budget_wei, tip: own.keeper_tip_wei.into() }),
+            keeper_min_repay_usd: U256::from(own.keeper_min_repay_usd).saturating_mul(WAD),
         })),
     }
 }

@@ -43,6 +43,10 @@ impl Policy for ConfiguredPolicy {
         self.gates.admit(&Self::proposal(opportunity, price, gas_price, Some(profit_wei)))
     }
 
+    fn allows_chore(&self, opportunity: &Opportunity, price: Option<U256>, gas_price: u128) -> Result<(), Skip> {
+        self.gates.admit_unpaid(&Self::proposal(opportunity, price, gas_price, None))
+    }
+
     fn measure(&self) -> Measure {
         self.measure
     }

@@ -135,7 +135,7 @@ pub struct Outcome {
     pub opportunities: Vec<Opportunity>,
     /// What would be sent for its profit, best first.
     pub batches: Vec<Batch>,
-    /// What a keeper would send behind all of that, at its own cost. At heads only.
+    /// What a keeper would send at its own cost, one at most. Of [`super::Engine::chores`] only.
     pub chores: Vec<Batch>,
     /// What was not taken, and why.
     pub refusals: Vec<Refusal>,

@@ -1,12 +1,12 @@
 //! What a keeper does for protocols at its own cost: behind everything that earns, within what is left of a budget.
 //!
 //! ```text
-//! head ─▶ batches that earn ─▶ operators that these leave, but one ┐
-//! markets that none of them acts on ─▶ targets asked for a chore ──┴▶ simulated alone ─▶ affordable? ─▶ Outcome::chores
+//! head ─▶ batches that earn, sent ─▶ operators that these leave, but one ┐
+//! markets that none of them acts on, with the role ─▶ targets asked ──────┴▶ the first chore, alone ─▶ affordable? ─▶ Outcome::chores
 //! ```
 //!
-//! A market has at most one chore a head, since the next one would meet another state. One operator stays free for what a pending
-//! transaction may open before the next head: a chore can wait, and nobody else is paid for it either.
+//! There is at most one chore a head. It takes one operator, and one at least stays free for what a pending transaction may open before
+//! the next head: a chore can wait, and nobody else is paid for it either.
 
 use super::{Batch, BatchShape, Candidate, Engine, EngineError, Outcome, Refusal, Sender, Settings, SimulationError, Work, screen::stop_if, simulate::Record};
 use crate::{
@@ -23,43 +23,46 @@ use std::{borrow::Cow, sync::Arc};
 /// Simulations of a chore: one finds the gas, the last has the limit that is sent.
 const RUNS: usize = 2;
 
-/// Looks for chores at a head, with what its batches leave.
-pub(super) fn find(engine: &Engine, work: &Work<'_>, outcome: &mut Outcome) -> Result<(), EngineError> {
-    let mut spare = spare(work.senders, outcome);
-    let mut allowances = work.allowances.clone();
+/// Looks for a chore at a head, with what its batches leave.
+pub(super) fn find(engine: &Engine, work: &Work<'_>, head: &Outcome) -> Result<Outcome, EngineError> {
+    let mut outcome = Outcome::new(work.trigger);
+    let sender = spare(work.senders, head);
     for (market, shelf) in work.book.markets() {
         let Some((protocol, keeper)) = work.book.protocol(market).and_then(|protocol| Some((protocol, protocol.keeper()?))) else { continue };
         let acted_on = |batch: &Batch| {
             let mut targets = batch.candidates.iter().map(|candidate| &candidate.opportunity.target);
             targets.any(|target| target.market == market.market && target.protocol == *protocol.id())
         };
-        if outcome.batches.iter().any(acted_on) {
+        if head.batches.iter().any(acted_on) {
             continue;
         }
         let Some(reading) = reading(work, market, shelf, protocol) else { continue };
-        let allowance = allowances.entry(protocol.id().clone()).or_default();
+        if let Err(skip) = protocol.keeps(&reading, engine.settings.executor) {
+            let market = (protocol.id().clone(), market.market);
+            outcome.refusals.push(Refusal { market, target: None, action: Some(keeper.action), skip });
+            continue;
+        }
+        let allowance = work.allowances.get(protocol.id()).copied().unwrap_or_default();
         for key in shelf.all() {
             stop_if(work.cancel)?;
             let on = On { engine, work, protocol, keeper, reading: &reading, market, key };
-            match on.attempt(spare.last().copied(), *allowance, outcome)? {
+            match on.attempt(sender, allowance, &mut outcome)? {
                 Attempt::None => {}
                 Attempt::Stopped => break,
                 Attempt::Found(batch) => {
-                    *allowance = allowance.saturating_sub(batch.gas_wei());
-                    spare.pop();
                     outcome.chores.push(batch);
-                    break;
+                    return Ok(outcome);
                 }
             }
         }
     }
-    Ok(())
+    Ok(outcome)
 }
 
-/// Operators that the batches leave, without the first of them: that one stays free.
-fn spare(senders: &[Sender], outcome: &Outcome) -> Vec<Sender> {
-    let is_taken = |address: Address| outcome.batches.iter().any(|batch| batch.sender == address);
-    senders.iter().filter(|sender| !is_taken(sender.address)).skip(1).copied().collect()
+/// The operator for a chore: the second of those that the batches leave. The first stays free.
+fn spare(senders: &[Sender], head: &Outcome) -> Option<Sender> {
+    let is_taken = |address: Address| head.batches.iter().any(|batch| batch.sender == address);
+    senders.iter().filter(|sender| !is_taken(sender.address)).nth(1).copied()
 }
 
 /// The market as the head has it. Where it can't be read, the search for what earns has said so.
@@ -93,8 +96,8 @@ struct On<'a> {
 
 impl On<'_> {
     fn attempt(&self, sender: Option<Sender>, allowance: U256, outcome: &mut Outcome) -> Result<Attempt, EngineError> {
-        let Self { engine, work, .. } = self;
-        let asked = self.protocol.chore(work.view, work.block, self.reading, (self.market.market, self.key), engine.settings.executor);
+        let work = self.work;
+        let asked = self.protocol.chore(work.view, work.block, self.reading, (self.market.market, self.key));
         // A target that can't be read is that target's failure.
         let chore = match asked.map_or_else(|error| Err(Skip::new(SkipReason::PriceUnavailable, error.to_string())), |read| read.value) {
             Ok(None) => return Ok(Attempt::None),
@@ -120,9 +123,14 @@ impl On<'_> {
                 self.refuse(skip, outcome);
                 return Ok(Attempt::None);
             }
-            Err(SimulationError::Engine(error)) => return Err(error),
+            Err(SimulationError::Engine(EngineError::Cancelled)) => return Err(EngineError::Cancelled),
+            // An operator without the money, a node without the answer: the next one would fail alike.
+            Err(SimulationError::Engine(error)) => {
+                self.refuse(Skip::new(SkipReason::SimulationReverted, format!("it can't be run: {error}")), outcome);
+                return Ok(Attempt::Stopped);
+            }
         };
-        // What it costs where everything that may go wrong does, so that a budget is never exceeded.
+        // What it costs where everything that may go wrong does.
         let most = U256::from(simulated.tx.gas_limit()).saturating_mul(U256::from(simulated.tx.max_fee_per_gas()));
         if most > allowance {
             let skip = Skip::new(SkipReason::LimitReached, format!("it may cost {most} wei of gas, and the keeper may spend {allowance} today still"));
@@ -148,10 +156,12 @@ impl On<'_> {
     /// Whether nothing in flight is in its way, and the gates let it through.
     fn admits(&self, chore: &Chore) -> Result<(), Skip> {
         let opportunity = &chore.opportunity;
-        if let Some(lock) = opportunity.locks.iter().find(|lock| lock.scope == ResourceScope::InFlight && self.work.locked.contains(lock)) {
+        let mut needed = opportunity.locks.iter().chain(&chore.behind).filter(|lock| lock.scope == ResourceScope::InFlight);
+        if let Some(lock) = needed.find(|lock| self.work.locked.contains(lock)) {
             return Err(Skip::new(SkipReason::ResourceLocked, format!("a bundle in flight uses {}", lock.id)));
         }
-        self.engine.settings.policy.admits(opportunity, self.reading.price, self.engine.gas_price(self.work.block))
+        let gas_price = u128::from(self.work.block.base_fee).saturating_add(self.keeper.tip);
+        self.engine.settings.policy.allows_chore(opportunity, self.reading.price, gas_price)
     }
 
     /// As the transaction that is sent: the tip is the keeper's, nothing is promised, and nothing is paid beside it.

@@ -4,7 +4,7 @@
 //! trigger ─▶ overlay ─▶ stale values by read sets ─▶ range beyond the boundary ─▶ confirmed
 //!                                                                                   │ one thread each
 //!            batches ◀─ packed in order of profit ◀─ sized (≤ 16 simulations) ◀─ planned
-//! head ─▶ a keeper's chores, behind all of that
+//! head ─▶ a keeper's chores, asked for when all of that was sent
 //! ```
 //!
 //! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
@@ -170,11 +170,15 @@ impl Engine {
     /// # Errors
     /// When the fork can't answer, or a newer head cancelled the work. A failure of one target is a refusal in the outcome.
     pub fn run(&self, work: &Work<'_>) -> Result<Outcome, EngineError> {
-        let mut outcome = self.search(work, |view, stale, outcome| screen::screen(self, work, view, stale, outcome))?;
-        if matches!(work.trigger, Trigger::Head { .. }) {
-            chores::find(self, work, &mut outcome)?;
-        }
-        Ok(outcome)
+        self.search(work, |view, stale, outcome| screen::screen(self, work, view, stale, outcome))
+    }
+
+    /// Looks for a keeper's work at a head, of which [`Engine::run`] gave `head`. Nothing that earns waits for it, and its failure is its own.
+    ///
+    /// # Errors
+    /// When a newer head cancelled the work. Everything else is a refusal in the outcome.
+    pub fn chores(&self, work: &Work<'_>, head: &Outcome) -> Result<Outcome, EngineError> {
+        chores::find(self, work, head)
     }
 
     /// The same for one target, whether or not it lies beyond the boundary: a healthy one is a refusal that says so.

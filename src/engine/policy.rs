@@ -28,6 +28,12 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// The reason why not.
     fn worthwhile(&self, opportunity: &Opportunity, price: Option<U256>, gas_price: u128, profit_wei: U256) -> Result<(), Skip>;
 
+    /// Whether a keeper's work, which has no profit, may be sent at this price of gas.
+    ///
+    /// # Errors
+    /// The reason why not.
+    fn allows_chore(&self, opportunity: &Opportunity, price: Option<U256>, gas_price: u128) -> Result<(), Skip>;
+
     /// What has to be worthwhile.
     fn measure(&self) -> Measure;
 

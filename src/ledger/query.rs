@@ -57,7 +57,8 @@ pub(super) fn summary(connection: &Connection) -> Result<Summary, LedgerError> {
     Ok(summary)
 }
 
-/// What an action's bundles have cost, each at what is known of it.
+/// What an action's bundles have cost, each at what is known of it. One that is open counts as predicted; its limit, which is the most that it
+/// may cost, is not in the journal.
 pub(super) fn spent(connection: &Connection, protocol: &ProtocolId, action: Action, since_ms: u64) -> Result<U256, LedgerError> {
     let mut statement = connection.prepare_cached(
         "SELECT b.state AS state, b.profit_wei AS predicted, o.profit_wei AS realised, o.cost_wei AS cost_wei

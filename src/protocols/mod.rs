@@ -13,7 +13,7 @@ pub mod morpho;
 
 use crate::{
     fork::{ForkError, ReadSet, TargetBlock, View},
-    plan::{Action, MarketId, Opportunity, ProtocolId, Size, Skip, Step, TargetKey},
+    plan::{Action, MarketId, Opportunity, ProtocolId, Resource, Size, Skip, Step, TargetKey},
 };
 use alloy::primitives::{Address, B256, Bytes, Log, U256};
 use std::{any::Any, fmt, sync::Arc};
@@ -284,8 +284,10 @@ pub struct Keeper {
 /// Work for a keeper: an action that the protocol wants and that earns nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chore {
-    /// What is done to whom. Its hint says how much of the debt token it moves.
+    /// What is done to whom. Its hint says how much of the debt token it moves. Its locks are its own: it stands in no other action's way.
     pub opportunity: Opportunity,
+    /// What must not be in flight either: what it would meet another state behind, or take something from.
+    pub behind: Vec<Resource>,
     /// How.
     pub steps: Vec<Step>,
 }
@@ -344,15 +346,13 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         None
     }
 
-    /// What a keeper could do to a target now as `caller`, if there is anything. Asked only where there is a keeper, at heads only.
-    fn chore(
-        &self,
-        _view: &View,
-        _block: &TargetBlock,
-        _market: &MarketReading,
-        _target: (MarketId, TargetKey),
-        _caller: Address,
-    ) -> Result<Read<Option<Chore>>, ProtocolError> {
+    /// Whether `caller` may do a keeper's work in a market at all; the reason where it may not. Asked before any [`Protocol::chore`] there.
+    fn keeps(&self, _market: &MarketReading, _caller: Address) -> Result<(), Skip> {
+        Ok(())
+    }
+
+    /// What a keeper could do to a target now, if there is anything. Asked only where there is a keeper, at heads only.
+    fn chore(&self, _view: &View, _block: &TargetBlock, _market: &MarketReading, _target: (MarketId, TargetKey)) -> Result<Read<Option<Chore>>, ProtocolError> {
         Ok(Read { value: Ok(None), reads: ReadSet::default() })
     }
 

@@ -117,7 +117,7 @@ impl Gates {
     }
 
     /// The gates that need no simulation: deny lists, price, gas price, dust. The kill switch is not asked,
-    /// so a stopped program still shows what it would do; [`Gates::admit`] asks it.
+    /// so a stopped program still shows what it would do; [`Gates::admit`] and [`Gates::admit_unpaid`] ask it.
     pub fn screen(&self, proposal: &Proposal) -> Result<(), Skip> {
         self.allowed(proposal)?;
         price_usable(proposal.price)?;
@@ -127,11 +127,16 @@ impl Gates {
 
     /// All gates, in this order: kill switch, those of [`Gates::screen`], profit.
     pub fn admit(&self, proposal: &Proposal) -> Result<(), Skip> {
+        self.admit_unpaid(proposal)?;
+        self.profitable(proposal.profit_wei)
+    }
+
+    /// All gates but that of the profit, for what is done without one: kill switch, then those of [`Gates::screen`].
+    pub fn admit_unpaid(&self, proposal: &Proposal) -> Result<(), Skip> {
         if self.kill.is_stopped() {
             return Err(Skip::new(SkipReason::KillSwitch, "sending is stopped"));
         }
-        self.screen(proposal)?;
-        self.profitable(proposal.profit_wei)
+        self.screen(proposal)
     }
 
     fn allowed(&self, proposal: &Proposal) -> Result<(), Skip> {

@@ -86,6 +86,9 @@ impl Policy for Free {
     fn worthwhile(&self, _: &Opportunity, _: Option<U256>, _: u128, _: U256) -> Result<(), Skip> {
         Ok(())
     }
+    fn allows_chore(&self, _: &Opportunity, _: Option<U256>, _: u128) -> Result<(), Skip> {
+        Ok(())
+    }
     fn measure(&self) -> Measure {
         Measure::Transaction
     }

@@ -39,7 +39,7 @@ pub enum Event {
         /// Whether a newer head came before all that waited for this one was done.
         overtaken: bool,
     },
-    /// A trigger was run.
+    /// A trigger was run; a head has a second outcome where a keeper found something to do or to say.
     Trigger {
         /// What came of it.
         outcome: Arc<Outcome>,

@@ -1,8 +1,8 @@
 //! Going to a head: what it opens, what waited for it, and another try where it could not be followed.
 //!
 //! ```text
-//! head ─▶ session moves ─▶ the one before is told ─▶ bundles decided ─▶ head trigger ─▶ accounts of those who wait ─▶ tried again ─▶ told
-//!           └─ fails: tried again after a pause, or the next head                        └─ beside the loop
+//! head ─▶ session moves ─▶ the one before is told ─▶ bundles decided ─▶ head trigger, then chores ─▶ accounts of those who wait ─▶ tried again ─▶ told
+//!           └─ fails: tried again after a pause, or the next head                                    └─ beside the loop, asked for before chores
 //! ```
 
 use super::{Ran, SearchError, Searcher, Sink, event::Settling};
@@ -58,12 +58,16 @@ impl<S: Sink> Searcher<S> {
         self.carry_over();
         self.sink.head(&self.session).await?;
         self.settling = Some(Settling::new(head.number, head.hash, report));
-        if !matches!(self.run(self.head_trigger(), Arc::default(), None, heads).await?, Ran::Cancelled) {
+        let ran = self.run(self.head_trigger(), Arc::default(), None, heads).await?;
+        if !matches!(ran, Ran::Cancelled) {
             // Only now, and beside the loop: nobody who waits in the mempool holds up what the head itself opens.
             let waiting = self.mempool.waiting_senders(self.session.target_block().base_fee);
             self.accounts.spawn(self.session.accounts(waiting));
         }
-        Ok(())
+        match ran {
+            Ran::Done(outcome) => self.keep(outcome, heads).await,
+            Ran::Cancelled | Ran::Failed => Ok(()),
+        }
     }
 
     /// What was queued or made ready at the head before waits for its place in the new head's budget; of samples others will come.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ┌──────────── a head during a run cancels it ───────────┐
-//! heads ─────┴▶ session.advance ─▶ sink.head ─▶ [head trigger] ─▶ engine ─▶ sink.take
+//! heads ─────┴▶ session.advance ─▶ sink.head ─▶ [head trigger] ─▶ engine ─▶ sink.take ─▶ [chores] ─▶ engine ─▶ sink.take
 //! pending ─▶ mempool: remember, choose ─▶ readying (tasks beside the loop) ─▶ [what concerns us] ─▲
 //! ```
 
@@ -36,8 +36,11 @@ use alloy::primitives::{Address, B256, map::HashMap};
 use std::{sync::Arc, time::Instant};
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
+
+/// An engine run on its own threads.
+type Running = JoinHandle<Result<Outcome, EngineError>>;
 
 /// Why a run ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +138,12 @@ impl<S: Sink> Searcher<S> {
         let trigger = self.head_trigger();
         let means = self.sink.ready();
         let outcome = self.session.run(trigger, Arc::default(), None, means, Cancel::default()).await.map_err(SessionError::Worker)?;
-        self.finish(&[], outcome).await?;
+        if let Ran::Done(head) = self.finish(&[], outcome).await?
+            && self.has_keeper()
+        {
+            let chores = self.session.chores(head, self.sink.ready(), Cancel::default()).await.map_err(SessionError::Worker)?;
+            self.kept(chores).await?;
+        }
         Ok(self.sink)
     }
 
@@ -318,7 +326,45 @@ impl<S: Sink> Searcher<S> {
     async fn run(&mut self, trigger: Trigger, front: Arc<InFront>, trail: Option<&Arc<Trail>>, heads: &mut HeadStream) -> Result<Ran, SearchError> {
         let cancel = Cancel::default();
         let means = self.sink.ready();
-        let mut job = self.session.run(trigger, Arc::clone(&front), trail, means, cancel.clone());
+        let job = self.session.run(trigger, Arc::clone(&front), trail, means, cancel.clone());
+        match self.unless_overtaken(job, &cancel, heads).await? {
+            Some(outcome) => self.finish(&front.txs, outcome).await,
+            None => Ok(Ran::Cancelled),
+        }
+    }
+
+    /// What a keeper could do at a head of which the sink has taken what earns.
+    async fn keep(&mut self, head: Arc<Outcome>, heads: &mut HeadStream) -> Result<(), SearchError> {
+        if !self.has_keeper() {
+            return Ok(());
+        }
+        let cancel = Cancel::default();
+        let job = self.session.chores(head, self.sink.ready(), cancel.clone());
+        match self.unless_overtaken(job, &cancel, heads).await? {
+            Some(chores) => self.kept(chores).await,
+            None => Ok(()),
+        }
+    }
+
+    fn has_keeper(&self) -> bool {
+        self.session.keepers().next().is_some()
+    }
+
+    /// Takes what a keeper could do, where there is anything to say.
+    async fn kept(&mut self, chores: Result<Outcome, EngineError>) -> Result<(), SearchError> {
+        if !chores.as_ref().is_ok_and(|chores| chores.opportunities.is_empty() && chores.refusals.is_empty()) {
+            self.finish(&[], chores).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for an engine run; a newer head cancels it and is stashed, and there is nothing.
+    async fn unless_overtaken(
+        &mut self,
+        mut job: Running,
+        cancel: &Cancel,
+        heads: &mut HeadStream,
+    ) -> Result<Option<Result<Outcome, EngineError>>, SearchError> {
         let outcome = tokio::select! {
             biased;
             outcome = &mut job => outcome,
@@ -331,9 +377,9 @@ impl<S: Sink> Searcher<S> {
         let outcome = outcome.map_err(SessionError::Worker)?;
         if self.stashed.is_some() {
             // The head came while the last simulations ran: its target block is there already, or is another one now.
-            return Ok(Ran::Cancelled);
+            return Ok(None);
         }
-        self.finish(&front.txs, outcome).await
+        Ok(Some(outcome))
     }
 
     async fn finish(&mut self, front: &[SimTx], outcome: Result<Outcome, EngineError>) -> Result<Ran, SearchError> {

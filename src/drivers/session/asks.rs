@@ -117,6 +117,27 @@ impl Session {
         })
     }
 
+    /// Starts the engine on a keeper's work at the head, of which `head` came. What is read is kept warm.
+    pub fn chores(&self, head: Arc<Outcome>, means: Means, cancel: Cancel) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
+        let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());
+        tokio::task::spawn_blocking(move || {
+            let book = book.read();
+            let work = Work {
+                trigger: head.trigger,
+                view: &view,
+                block: &block,
+                book: &book,
+                front: &[],
+                executed: None,
+                senders: &means.senders,
+                locked: &means.locked,
+                allowances: &means.allowances,
+                cancel: &cancel,
+            };
+            engine.chores(&work, &head)
+        })
+    }
+
     /// Asks the engine about one target at the head.
     pub fn run_target(&self, trigger: Trigger, target: (MarketRef, TargetKey), means: Means) -> tokio::task::JoinHandle<Result<Outcome, EngineError>> {
         let (engine, book, view, block) = (Arc::clone(&self.engine), Arc::clone(&self.book), self.view(), self.target_block());

@@ -11,7 +11,7 @@ use super::{
     interface::{self, ACTIONS, POSITION_UPDATED, Verdict},
     maths::{Loan, health, seconds_to_one},
     position::{additional_of, position},
-    reading::{self, Asker, FluxMarket, manager_of, refused},
+    reading::{self, Asker, FluxMarket, dollars, manager_of, refused},
     setup::{FluxSetup, market_of, vault_of},
 };
 use crate::{
@@ -84,26 +84,29 @@ impl Flux {
             collateral_token,
             also_receives: position.tokens().filter(|token| *token != collateral_token).collect(),
             debt_hint: verdict.min_payment,
-            locks: self.locks(market, manager),
+            locks: vec![self.liquidation(market, manager)],
             leap,
         })
     }
 
-    /// One live plan a manager.
-    fn locks(&self, market: &FluxMarket, manager: Address) -> Vec<Resource> {
-        let id = Bytes::from([market.vault.as_slice(), manager.as_slice()].concat());
-        vec![Resource { scope: ResourceScope::InFlight, protocol: self.setup.id.clone(), id }]
+    /// One live liquidation a manager.
+    fn liquidation(&self, market: &FluxMarket, manager: Address) -> Resource {
+        self.in_flight(&[market.vault.as_slice(), manager.as_slice()])
+    }
+
+    fn in_flight(&self, id: &[&[u8]]) -> Resource {
+        Resource { scope: ResourceScope::InFlight, protocol: self.setup.id.clone(), id: Bytes::from(id.concat()) }
     }
 
     /// What the keeper may do to a manager, if the strategy says that it may be done. One that does not tell never says so.
-    fn deleveraging(&self, asker: &mut Asker<'_>, market: &FluxMarket, manager: Address, caller: Address) -> Result<Option<Chore>, Stop> {
+    fn deleveraging(&self, asker: &mut Asker<'_>, market: &FluxMarket, manager: Address) -> Result<Option<Chore>, Stop> {
         let repay = reading::told(asker.deleveraging(market.parts.strategy, market.vault, manager))?.unwrap_or_default();
         if repay.is_zero() {
             return Ok(None);
         }
-        let keeper = asker.adl_manager(market.vault)?;
-        if !keeper.is_zero() && keeper != caller {
-            return Err(Skip::new(SkipReason::RoleMissing, format!("{keeper} alone may deleverage here")).into());
+        let (worth, least) = (dollars(repay, market.base.price, market.base.decimals)?, self.setup.keeper_min_repay_usd);
+        if worth < least {
+            return Err(Skip::new(SkipReason::Dust, format!("{repay} would be repaid, worth {worth} dollars of 18 digits, and the least is {least}")).into());
         }
         let opportunity = Opportunity {
             target: Target { protocol: self.setup.id.clone(), market: market_of(market.vault), key: TargetKey::Account(manager) },
@@ -113,10 +116,11 @@ impl Flux {
             collateral_token: market.parts.asset,
             also_receives: Vec::new(),
             debt_hint: repay,
-            locks: self.locks(market, manager),
+            locks: vec![self.in_flight(&[b"adl", market.vault.as_slice(), manager.as_slice()])],
             leap: None,
         };
-        Ok(Some(Chore { opportunity, steps: vec![interface::deleverage(market.vault, manager)] }))
+        let behind = vec![self.liquidation(market, manager)];
+        Ok(Some(Chore { opportunity, behind, steps: vec![interface::deleverage(market.vault, manager)] }))
     }
 
     /// The second in which interest alone brings health below one; none where it never does or the vault does not tell.
@@ -191,17 +195,18 @@ impl Protocol for Flux {
         self.setup.keeper
     }
 
-    fn chore(
-        &self,
-        view: &View,
-        block: &TargetBlock,
-        market: &MarketReading,
-        (_, key): (MarketId, TargetKey),
-        caller: Address,
-    ) -> Result<Read<Option<Chore>>, ProtocolError> {
+    fn keeps(&self, market: &MarketReading, caller: Address) -> Result<(), Skip> {
+        match own(market)?.keeper {
+            Some(keeper) if keeper.is_zero() || keeper == caller => Ok(()),
+            Some(keeper) => Err(Skip::new(SkipReason::RoleMissing, format!("{keeper} alone may deleverage here"))),
+            None => Err(Skip::new(SkipReason::RoleMissing, "the vault does not tell who may deleverage")),
+        }
+    }
+
+    fn chore(&self, view: &View, block: &TargetBlock, market: &MarketReading, (_, key): (MarketId, TargetKey)) -> Result<Read<Option<Chore>>, ProtocolError> {
         let mut asker = Asker::new(view, block);
         let asked = own(market).and_then(|own| Ok((own, manager_of(key)?)));
-        let chore = asked.map_err(Stop::from).and_then(|(own, manager)| self.deleveraging(&mut asker, own, manager, caller));
+        let chore = asked.map_err(Stop::from).and_then(|(own, manager)| self.deleveraging(&mut asker, own, manager));
         settled(chore, asker.reads)
     }
 

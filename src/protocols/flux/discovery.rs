@@ -104,6 +104,7 @@ mod tests {
             standard_strategies: BTreeSet::new(),
             partial: false,
             keeper: None,
+            keeper_min_repay_usd: U256::ZERO,
         }
     }
 

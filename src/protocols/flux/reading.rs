@@ -82,6 +82,8 @@ pub struct FluxMarket {
     pub(super) is_standard: bool,
     /// Whether the factory would have the executor called back.
     pub(super) is_registered: bool,
+    /// Who alone may deleverage, zero is anybody; none where no keeper is configured, or the vault does not tell.
+    pub(super) keeper: Option<Address>,
     /// Who owes something.
     pub(super) members: Vec<Address>,
     /// Tokens that lie in wrappers, beside the base asset.
@@ -108,6 +110,7 @@ pub(super) fn market(asker: &mut Asker<'_>, setup: &FluxSetup, id: MarketId) -> 
         figures: told(asker.figures(parts.strategy))?,
         is_standard: setup.standard_strategies.contains(&parts.strategy),
         is_registered: asker.executor_of(setup.factory, setup.executor)? == setup.executor,
+        keeper: if setup.keeper.is_some() { told(asker.adl_manager(vault))? } else { None },
         members,
         tokens,
     })

@@ -34,6 +34,8 @@ pub struct FluxSetup {
     pub partial: bool,
     /// The role of the vaults' keeper, who deleverages [D], where it is taken on.
     pub keeper: Option<Keeper>,
+    /// The least that is worth a keeper's gas; dollars of 18 digits.
+    pub keeper_min_repay_usd: U256,
 }
 
 /// A vault as a market: its address in the last 20 bytes.

@@ -1,6 +1,6 @@
 //! What is done for a vault at our own cost: deleveraging, with the role and within a budget.
 
-use super::{named, usdc, weth};
+use super::{decimal, dollars, named, usdc, weth};
 use crate::{
     devnet::{
         FluxManager,
@@ -47,13 +47,17 @@ pub(super) async fn deleveraged(set: &mut Set) -> Seen {
     let is_once = first.bundles == 1 && first.exact && second.receipts.is_empty() && !first.profit.is_positive();
     let is_restored = done.utilisation == [percent(960), percent(950)] && done.health == [percent(1_100), percent(1_125)];
     let skipped = nothing(&without) && without.reason.is_none() && nothing(&little) && little.reason == Some(SkipReason::LimitReached);
-    let repaid: Vec<String> = done.repaid.iter().map(|told| told.repaid.to_string()).collect();
+    let repaid: Vec<String> = done.repaid.iter().map(|told| dollars(told.repaid)).collect();
     let got = format!(
-        "without the role nothing; with a gwei a day {}; else {}: {}, {} repaid, utilisation {lent} -> {after}, health {weak} -> {healed}",
+        "without a budget nothing; with a gwei a day {}; else {}: {}, {} USDC repaid, utilisation {} -> {}, health {} -> {}",
         named(little.reason),
         first.words(),
         done.words,
         repaid.join(", "),
+        decimal(lent, 18),
+        decimal(after, 18),
+        decimal(weak, 18),
+        decimal(healed, 18),
     );
     Ok((got, is_right && is_once && is_restored && skipped))
 }

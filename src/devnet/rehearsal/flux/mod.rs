@@ -99,7 +99,8 @@ async fn one(name: &str, set: &mut Set) -> Seen {
         "flux-m" => others::rival(set).await,
         "flux-n" => means::hidden(set).await,
         "flux-o" => bounds::upwards(set).await,
-        _ => keeper::deleveraged(set).await,
+        "flux-p" => keeper::deleveraged(set).await,
+        _ => Err(RehearsalError::Scene(format!("there is no scene {name}"))),
     }
 }
 
