@@ -105,7 +105,7 @@ pub struct FluxConfig {
     /// Whether a part of a position may be liquidated: an extension that no documentation speaks of.
     pub partial: bool,
     /// Wei of gas a day (UTC) for deleveraging as the vaults' keeper, which earns nothing. Without it nothing is deleveraged.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "value::decimal_option")]
     pub keeper_gas_budget_wei: Option<U256>,
     /// Wei a unit of gas for the block's fee recipient of such a transaction.
     pub keeper_tip_wei: u64,

@@ -160,6 +160,15 @@ pub(super) fn decimal<S: Serializer>(amount: &U256, serializer: S) -> Result<S::
     serializer.collect_str(amount)
 }
 
+/// The same for an amount that may be absent.
+#[allow(clippy::ref_option, reason = "serde's serialize_with gives a reference to the field")]
+pub(super) fn decimal_option<S: Serializer>(amount: &Option<U256>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => decimal(amount, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Writes an address with its checksum.
 pub(super) fn checksummed<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&address.to_checksum(None))
