@@ -1,29 +1,24 @@
 //! A keeper's work as the engine alone finds it, on a devnet's state: what it is refused for, and that nothing of it is an error.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
-use alloy::{
-    network::AnyNetwork,
-    primitives::{Address, Bytes, U256},
-    providers::{Provider, ProviderBuilder},
-};
+mod alone;
+
+use alloy::primitives::{Address, Bytes, U256};
+use alone::{On, block_after, fork_of};
 use harrier::{
     book::Book,
     config::Config,
     devnet::{
-        Devnet, DevnetConfig, FluxManager, SLOT_SECONDS, SearcherFacts,
+        Devnet, DevnetConfig, FluxManager, SearcherFacts,
         flux::{FluxVault, Keeper, Terms},
     },
     drivers::{assemble, start},
-    engine::{Cancel, Engine, Outcome, Sender, Settings, Work},
-    fork::{ChainRules, Fork, ForkOptions, Hardfork, TargetBlock},
-    plan::{Action, Resource, ResourceScope, SkipReason, TargetKey, Trigger},
+    engine::Outcome,
+    fork::Fork,
+    plan::{Action, Resource, ResourceScope, SkipReason, TargetKey},
     risk::KillSwitch,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 fn usdc(whole: u64) -> U256 {
     U256::from(whole) * U256::from(1_000_000)
@@ -62,9 +57,7 @@ impl World {
             let story = story.holds("WETH", weth(1_640)).manager(&format!("bob of {name}")).of(&vault).bond(usdc(200_000)).borrows(usdc(910_000));
             managers.push((vault, story.holds("WETH", weth(36_000)).opens().await.unwrap().remove(0)));
         }
-        let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>();
-        let provider = provider.connect_http(devnet.http_url().parse().unwrap()).erased();
-        let fork = Fork::start(&provider, devnet.head(), ForkOptions::default()).unwrap();
+        let fork = fork_of(&devnet);
         (Self { devnet, fork }, managers.try_into().unwrap())
     }
 
@@ -84,35 +77,15 @@ impl World {
             let mut book = Book::new(protocols.clone());
             protocols[0].discoverer().found().into_iter().for_each(|found| book.found(0, found));
             let view = injected.layers.iter().fold(self.fork.view(), |view, layer| view.with_layer(Arc::clone(layer)));
-            let block = TargetBlock::after(&self.devnet.head(), &ChainRules::fixed(self.devnet.chain_id(), SLOT_SECONDS, Hardfork::Osaka));
+            let block = block_after(&self.devnet, &self.fork.head());
             assert!(book.refresh(&view, &block).failed.is_empty());
-            let settings = Settings {
-                executor: injected.executor,
-                receiver: injected.receiver,
-                weth: config.venues.weth,
-                chain_id: config.chain.id,
-                max_simulations: 16,
-                threads: 2,
-                priority_fee: 0,
-                fee_headroom_bps: 0,
-                policy: Arc::new(start::policy(&config, told.kill.clone()).unwrap()),
-            };
             let mut operators = injected.operators;
             operators[1] = told.signer.unwrap_or(operators[1]);
-            let senders: Vec<Sender> = operators.into_iter().map(|address| Sender { address, nonce: 0 }).collect();
-            let work = Work {
-                trigger: Trigger::Head { hash: self.fork.head().hash, number: self.fork.head().number },
-                view: &view,
-                block: &block,
-                book: &book,
-                front: &[],
-                executed: None,
-                senders: &senders,
-                locked: &told.locked,
-                allowances: &BTreeMap::from([("flux".into(), U256::from(10).pow(U256::from(18)))]),
-                cancel: &Cancel::default(),
-            };
-            let engine = Engine::new(settings, assemble::marketplace(&config, &book, &view, &block).unwrap());
+            let mut on = On::new(&view, &block, &book, &operators);
+            on.locked.clone_from(&told.locked);
+            on.allowances.insert("flux".into(), U256::from(10).pow(U256::from(18)));
+            let policy = Arc::new(start::policy(&config, told.kill.clone()).unwrap());
+            let (engine, work) = (alone::engine(&config, (injected.executor, injected.receiver), policy, &on), on.work());
             let head = engine.run(&work).unwrap();
             assert!(head.batches.is_empty() && head.chores.is_empty(), "{head:?}");
             engine.chores(&work, &head).unwrap()

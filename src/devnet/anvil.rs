@@ -4,7 +4,7 @@ use alloy::node_bindings::{Anvil, AnvilInstance};
 use std::path::{Path, PathBuf};
 
 /// Worker threads of a forking anvil: more than the reads of its parent that are made at once.
-const FORK_THREADS: &str = "256";
+const FORK_THREADS: &str = "16";
 
 /// The hardfork of every devnet. Osaka, because mainnet runs it: a transaction may have at most 16,777,216 gas, and
 /// anvil enforces that as mainnet does.

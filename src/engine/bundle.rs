@@ -9,21 +9,23 @@
 //! resource of a bundle's scope the best stays.
 
 use super::{
-    Batch, BatchShape, Candidate, Engine, EngineError, MarketOn, Measure, Outcome, Screened, Sender, Simulated, SimulationError, Work, compose,
+    Batch, BatchShape, Candidate, Engine, EngineError, Measure, Outcome, Screened, Sender, Simulated, SimulationError, Work,
+    behind::{moved, size_again},
+    compose,
     room::Room,
     screen::stop_if,
     simulate::{FINAL_RUNS, Record},
-    size::{Sized, Sizing},
+    size::Sized,
 };
 use crate::{
     fork::View,
-    plan::{Opportunity, Resource, ResourceScope, Skip, SkipReason},
+    plan::{Resource, ResourceScope, Skip, SkipReason},
 };
 use alloy::{
     consensus::Transaction,
     primitives::{U256, U512, map::HashSet},
 };
-use std::{cell::Cell, cmp::Reverse, sync::Arc};
+use std::cmp::Reverse;
 
 /// A candidate that stands in a chain behind others.
 struct Standing {
@@ -235,49 +237,6 @@ fn stand_in_line(
         }
     }
     Ok(standing)
-}
-
-/// Sizes a candidate again behind others, with the simulations that it has left; these are counted whatever comes of them.
-fn size_again(engine: &Engine, work: &Work<'_>, view: &View, sender: Sender, sized: &mut Sized, outcome: &mut Outcome) -> Result<Sized, SimulationError> {
-    let left = engine.settings.max_simulations.saturating_sub(sized.simulations + 1 + FINAL_RUNS);
-    if left == 0 {
-        return Err(Skip::new(SkipReason::LimitReached, "no simulations are left to size it again behind better candidates").into());
-    }
-    // What the protocol accepts may have changed too: the market is read and the target asked again.
-    let reading = sized.screened.protocol.read_market(view, work.block, sized.screened.market.market.market).map_err(EngineError::from)?.value?;
-    let target = &sized.screened.opportunity.target;
-    let read =
-        sized.screened.protocol.confirm(view, work.block, &reading, (target.market, target.key), engine.settings.executor).map_err(EngineError::from)?.value?;
-    let known = &sized.screened.opportunity;
-    let opportunity = same(known, read).ok_or_else(|| Skip::new(SkipReason::Healthy, "no longer there behind better candidates"))?;
-    let market = Arc::new(MarketOn { market: sized.screened.market.market, reading });
-    let screened = Screened { protocol: Arc::clone(&sized.screened.protocol), market, opportunity };
-    let router = engine.router(view, work.block);
-    let mut sizing = Sizing { engine, work, view, router: &router, screened: &screened, sender, simulations: 0, missing: Cell::default() };
-    let found = sizing.run(left);
-    let used = sizing.simulations;
-    sized.simulations += used;
-    outcome.simulations += used;
-    let (quoted, simulated, profit_wei) = found?;
-    Ok(Sized { screened, quoted, simulated, profit_wei, simulations: sized.simulations })
-}
-
-/// What became of an opportunity. Which of its yields is the main one may have changed, where there are several.
-fn same(known: &Opportunity, read: Vec<Opportunity>) -> Option<Opportunity> {
-    let mut paid: Vec<Opportunity> = read.into_iter().filter(|other| (other.action, other.debt_token) == (known.action, known.debt_token)).collect();
-    let exact = paid.iter().position(|other| other.collateral_token == known.collateral_token);
-    match exact {
-        Some(place) => Some(paid.swap_remove(place)),
-        None if paid.len() == 1 => paid.pop(),
-        None => None,
-    }
-}
-
-/// Whether what a candidate takes and gives is another behind those before it: then its plan, though it may run, is not the right one.
-fn moved(work: &Work<'_>, view: &View, sized: &Sized) -> Result<bool, EngineError> {
-    let (screened, quoted) = (&sized.screened, &sized.quoted);
-    let terms = screened.protocol.terms(view, work.block, &screened.market.reading, &screened.opportunity, quoted.size)?;
-    Ok(terms.is_ok_and(|terms| terms != quoted.terms))
 }
 
 /// Final transactions, one a candidate, behind one another, with the candidates that they carry. One that does not stand is refused, and

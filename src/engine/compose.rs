@@ -92,39 +92,16 @@ impl Purse {
     }
 }
 
-/// Why there is no quote.
+/// What comes in does not cover what has to be paid.
 #[derive(Debug)]
-pub(super) enum Unquoted {
-    /// What comes in does not cover what has to be paid.
-    Short {
-        /// What lacks, in debt tokens.
-        missing: U256,
-        /// The same with both figures.
-        skip: Skip,
-    },
-    /// Something else.
-    Other(SimulationError),
+pub(super) struct Short {
+    /// What lacks, in debt tokens.
+    pub(super) missing: U256,
+    /// The same with both figures.
+    pub(super) skip: Skip,
 }
 
-impl From<SimulationError> for Unquoted {
-    fn from(error: SimulationError) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<EngineError> for Unquoted {
-    fn from(error: EngineError) -> Self {
-        Self::Other(error.into())
-    }
-}
-
-impl From<Skip> for Unquoted {
-    fn from(skip: Skip) -> Self {
-        Self::Other(skip.into())
-    }
-}
-
-/// Quotes one size in one conversion on the overlay. A gain that would be negative is `unprofitable` with both figures.
+/// Quotes one size in one conversion on the overlay. A gain that would be negative is a shortfall.
 pub(super) fn quote(
     screened: &Screened,
     router: &Router,
@@ -132,7 +109,7 @@ pub(super) fn quote(
     (view, block): (&View, &TargetBlock),
     size: Size,
     conversion: Conversion,
-) -> Result<Quoted, Unquoted> {
+) -> Result<Result<Quoted, Short>, SimulationError> {
     let opportunity = &screened.opportunity;
     let terms = screened.protocol.terms(view, block, &screened.market.reading, opportunity, size).map_err(EngineError::from)??;
     let (debt, main) = (opportunity.debt_token, opportunity.collateral_token);
@@ -167,13 +144,13 @@ pub(super) fn quote(
             }
             // What else there is may pay for all of it.
             Err(error) if missing.is_zero() && error.skip().is_some() => {}
-            Err(error) => return Err(route_skip(&error).into()),
+            Err(error) => return Err(route_skip(&error)),
         },
         Conversion::SellAll => {}
     }
     let Some(debt_left) = in_debt.checked_sub(to_bring) else {
         let skip = Skip::new(SkipReason::Unprofitable, format!("what is received comes to {in_debt} of the debt token, {to_bring} have to be paid"));
-        return Err(Unquoted::Short { missing: to_bring.saturating_sub(in_debt), skip });
+        return Ok(Err(Short { missing: to_bring.saturating_sub(in_debt), skip }));
     };
     let (mut gain, mut rest) = (U256::ZERO, Vec::new());
     for (token, left) in [(debt, debt_left), (main, main_left)] {
@@ -188,7 +165,7 @@ pub(super) fn quote(
             rest.push(route);
         }
     }
-    Ok(Quoted { size, terms, conversion, gain, inside, rest })
+    Ok(Ok(Quoted { size, terms, conversion, gain, inside, rest }))
 }
 
 /// The way of a token beside the main one to the debt. What nobody buys is kept by the profit receiver and counts nothing: a few units of

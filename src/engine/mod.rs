@@ -9,6 +9,7 @@
 //!
 //! The same function serves live runs and dry-runs, so a dry-run tells the truth about a live run.
 
+mod behind;
 mod bundle;
 mod candidate;
 mod chores;

@@ -6,7 +6,7 @@
 
 use super::{
     Engine, EngineError, Outcome, Screened, Sender, Simulated, SimulationError, Work,
-    compose::{self, Conversion, FundingChoice, Quoted, Unquoted},
+    compose::{self, Conversion, FundingChoice, Quoted},
     screen::stop_if,
     search::Search,
     simulate::{FINAL_RUNS, Record},
@@ -209,14 +209,11 @@ impl Sizing<'_> {
     }
 
     fn quote(&self, size: Size, conversion: Conversion) -> Result<Quoted, SimulationError> {
-        match compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion) {
-            Ok(quoted) => Ok(quoted),
-            Err(Unquoted::Short { missing, skip }) => {
-                self.lacks(size, missing);
-                Err(skip.into())
-            }
-            Err(Unquoted::Other(error)) => Err(error),
-        }
+        let quoted = compose::quote(self.screened, self.router, self.engine.settings.weth, (self.view, self.work.block), size, conversion)?;
+        quoted.map_err(|short| {
+            self.lacks(size, short.missing);
+            short.skip.into()
+        })
     }
 
     /// Notes how little would have been enough, in debt tokens. The outlook is about all of a target.

@@ -1,34 +1,31 @@
-//! The three ways of funding a Flux liquidation, each alone: found by the engine's search, landed on a fork of the devnet, and held against the
+//! The three ways of funding a Flux liquidation, each alone: found by the engine's search, landed on the devnet, and held against the
 //! prediction; and when a manager has to be asked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 
+#[path = "../alone/mod.rs"]
+mod alone;
 #[path = "../funded/mod.rs"]
 mod funded;
 mod timed;
 
 use alloy::{
     consensus::Transaction,
-    network::AnyNetwork,
-    primitives::{B256, Bytes, I256, U256},
-    providers::{Provider, ProviderBuilder},
+    primitives::{Address, B256, Bytes, I256, U256},
     sol_types::SolCall,
 };
+use alone::{On, block_after, fork_of};
 use funded::{Free, Funded};
 use harrier::{
     book::Book,
-    devnet::{Devnet, DevnetConfig, FluxManager, SLOT_SECONDS, SearcherFacts, abi::Token, rehearsal::Stage},
+    devnet::{Devnet, DevnetConfig, FluxManager, Person, SearcherFacts, abi::Token, rehearsal::Stage},
     drivers::assemble,
-    engine::{Cancel, Engine, Outcome, Sender, Settings, Work},
+    engine::Outcome,
     executor::encode,
-    fork::{ChainRules, Fork, ForkOptions, Hardfork, TargetBlock},
-    plan::{Amount, Approval, Callback, SkipReason, Step, TargetKey, Trigger, TxPlan},
+    fork::Fork,
+    plan::{Amount, Approval, Callback, SkipReason, Step, TargetKey, TxPlan},
     protocols::{Funding, Protocol},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 fn usdc(whole: u64) -> U256 {
     U256::from(whole) * U256::from(1_000_000)
@@ -62,66 +59,31 @@ fn run(stage: &Stage, fork: &Fork, funding: &'static [Funding]) -> Outcome {
     let mut book = Book::new(vec![Arc::clone(&protocol)]);
     // The vaults list their managers: no log is needed.
     protocol.discoverer().found().into_iter().for_each(|found| book.found(0, found));
-    let view = fork.view();
-    let block = block_after(devnet);
+    let (view, block) = (fork.view(), block_after(devnet, &fork.head()));
     assert!(book.refresh(&view, &block).failed.is_empty());
-    let settings = Settings {
-        executor: stage.executor,
-        receiver: stage.receiver,
-        weth: config.venues.weth,
-        chain_id: config.chain.id,
-        max_simulations: 16,
-        threads: 2,
-        priority_fee: 0,
-        fee_headroom_bps: 0,
-        policy: Arc::new(Free),
-    };
-    let sender = |address| Sender { address, nonce: view.account(address).unwrap().nonce };
-    let senders: Vec<Sender> = devnet.operators().unwrap().iter().map(|operator| sender(operator.address())).collect();
-    let marketplace = assemble::marketplace(&config, &book, &view, &block).unwrap();
-    let work = Work {
-        trigger: Trigger::Head { hash: fork.head().hash, number: fork.head().number },
-        view: &view,
-        block: &block,
-        book: &book,
-        front: &[],
-        executed: None,
-        senders: &senders,
-        locked: &BTreeSet::new(),
-        allowances: &BTreeMap::new(),
-        cancel: &Cancel::default(),
-    };
-    Engine::new(settings, marketplace).run(&work).unwrap()
+    let operators: Vec<Address> = devnet.operators().unwrap().iter().map(Person::address).collect();
+    let on = On::new(&view, &block, &book, &operators);
+    alone::engine(&config, (stage.executor, stage.receiver), Arc::new(Free), &on).run(&on.work()).unwrap()
 }
 
-fn block_after(devnet: &Devnet) -> TargetBlock {
-    TargetBlock::after(&devnet.head(), &ChainRules::fixed(devnet.chain_id(), SLOT_SECONDS, Hardfork::Osaka))
-}
-
-/// Mines the plan on a fork of the devnet, and compares what the receiver got with the prediction. Nothing stays anywhere.
+/// Mines the plan, compares what the receiver got with the prediction, and takes the block back. Nothing stays anywhere.
 async fn lands(stage: &Stage, outcome: &Outcome, manager: &FluxManager) {
-    let tx = &outcome.batches[0].txs[0];
-    let chain = stage.devnet.fork().await.unwrap();
-    let operator = &chain.operators().unwrap()[0];
-    let raw = chain.signed(operator, Some(stage.executor), U256::ZERO, encode(&tx.plan).unwrap(), tx.tx.gas_limit(), 1).await.unwrap();
-    let hash = chain.send_public(raw).await.unwrap();
-    let before = chain.balance_of("WETH", stage.receiver).await.unwrap();
-    let report = chain.build_block().await.unwrap();
+    let (tx, devnet) = (&outcome.batches[0].txs[0], &stage.devnet);
+    let operator = &devnet.operators().unwrap()[0];
+    let raw = devnet.signed(operator, Some(stage.executor), U256::ZERO, encode(&tx.plan).unwrap(), tx.tx.gas_limit(), 1).await.unwrap();
+    let hash = devnet.send_public(raw).await.unwrap();
+    let before = devnet.balance_of("WETH", stage.receiver).await.unwrap();
+    let report = devnet.build_block().await.unwrap();
     assert!(report.txs.iter().zip(&report.succeeded).any(|(mined, succeeded)| *mined == hash && *succeeded), "{hash} failed");
-    assert_eq!(chain.balance_of("WETH", stage.receiver).await.unwrap() - before, tx.gain);
-    let world = chain.flux_world().unwrap();
+    assert_eq!(devnet.balance_of("WETH", stage.receiver).await.unwrap() - before, tx.gain);
+    let world = devnet.flux_world().unwrap();
     for who in [stage.executor, manager.script] {
         assert_eq!(world.left_of(&manager.vault, who).await.unwrap(), Vec::<String>::new());
     }
     for symbol in ["USDC", "WETH"] {
-        assert_eq!(chain.balance_of(symbol, stage.executor).await.unwrap(), U256::ZERO, "{symbol}");
+        assert_eq!(devnet.balance_of(symbol, stage.executor).await.unwrap(), U256::ZERO, "{symbol}");
     }
-}
-
-fn fork_of(devnet: &Devnet) -> Fork {
-    let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>();
-    let provider = provider.connect_http(devnet.http_url().parse().unwrap()).erased();
-    Fork::start(&provider, devnet.head(), ForkOptions::default()).unwrap()
+    devnet.rollback(1, |_| false).await.unwrap();
 }
 
 /// Gain, gas, payment and outside loan of the only candidate.

@@ -1,6 +1,9 @@
 //! When a manager of the documented rule has to be asked, told in advance.
 
-use super::{block_after, fork_of, staged, usdc, weth};
+use super::{
+    alone::{block_after, fork_of},
+    staged, usdc, weth,
+};
 use alloy::{
     primitives::{Address, U256},
     sol_types::{SolCall, SolValue},
@@ -63,7 +66,7 @@ async fn a_manager_is_asked_from_the_second_in_which_interest_brings_it_near() {
     let flux = assemble::protocols(&config).into_iter().find(|protocol| protocol.id().to_string() == "flux").unwrap();
     let fork = fork_of(&stage.devnet);
     tokio::task::block_in_place(|| {
-        let (view, block) = (fork.view(), block_after(&stage.devnet));
+        let (view, block) = (fork.view(), block_after(&stage.devnet, &fork.head()));
         let (market, key) = (MarketRef { protocol: 0, market: MarketId(ina.vault.address.into_word()) }, TargetKey::Account(ina.script));
         let read = flux.read_target(&view, &block, market.market, key).unwrap().value.unwrap();
         let OrderKey::From(second) = read.key else { panic!("{:?}", read.key) };

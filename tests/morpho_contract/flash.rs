@@ -1,6 +1,7 @@
 //! Morpho's flash loan as the funding of a plan, from the engine's search to the executor's own code.
 
 use crate::{
+    alone::{self, On},
     funded::{Free, Funded},
     world::World,
 };
@@ -9,17 +10,13 @@ use harrier::{
     book::Book,
     devnet::SearcherFacts,
     drivers::assemble,
-    engine::{Cancel, Engine, Outcome, Sender, Settings, Work},
+    engine::Outcome,
     executor,
     fork::TxStatus,
-    plan::{FlashKind, Step, Trigger},
+    plan::{FlashKind, Step},
     protocols::{Funding, Protocol},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_on_morphos_flash_loan_gains_what_its_own_callback_gains() {
@@ -50,33 +47,8 @@ async fn a_plan_on_morphos_flash_loan_gains_what_its_own_callback_gains() {
             let view = injected.layers.iter().fold(world.view(), |view, layer| view.with_layer(Arc::clone(layer)));
             let block = world.block();
             assert!(book.refresh(&view, &block).failed.is_empty());
-            let marketplace = assemble::marketplace(&config, &book, &view, &block).unwrap();
-            let settings = Settings {
-                executor: injected.executor,
-                receiver: injected.receiver,
-                weth: config.venues.weth,
-                chain_id: config.chain.id,
-                max_simulations: 16,
-                threads: 2,
-                priority_fee: 0,
-                fee_headroom_bps: 0,
-                policy: Arc::new(Free),
-            };
-            let senders: Vec<Sender> = injected.operators.iter().map(|address| Sender { address: *address, nonce: 0 }).collect();
-            let outcome = Engine::new(settings, marketplace)
-                .run(&Work {
-                    trigger: Trigger::Head { hash: world.fork.head().hash, number: world.fork.head().number },
-                    view: &view,
-                    block: &block,
-                    book: &book,
-                    front: &[],
-                    executed: None,
-                    senders: &senders,
-                    locked: &BTreeSet::new(),
-                    allowances: &BTreeMap::new(),
-                    cancel: &Cancel::default(),
-                })
-                .unwrap();
+            let on = On::new(&view, &block, &book, &injected.operators);
+            let outcome = alone::engine(&config, (injected.executor, injected.receiver), Arc::new(Free), &on).run(&on.work()).unwrap();
             // Once more, alone: the transaction as it stands, by the executor's code on the view.
             for batch in &outcome.batches {
                 let txs: Vec<_> = batch.txs.iter().map(|simulated| simulated.tx.clone()).collect();

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what it expects")]
 #![allow(clippy::too_many_arguments, reason = "the contract's own functions")]
 
+#[path = "../alone/mod.rs"]
+mod alone;
 mod differential;
 mod flash;
 #[path = "../funded/mod.rs"]

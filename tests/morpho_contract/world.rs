@@ -1,18 +1,18 @@
 //! A devnet, a fork of it, and calls that are really executed on the fork's views.
 
+use crate::alone::{block_after, fork_of};
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
-    network::AnyNetwork,
     primitives::{Address, B256, Bytes, I256, Log, Signature, TxKind, U256},
-    providers::{Provider, ProviderBuilder},
+    providers::Provider,
     rpc::types::Filter,
     sol_types::SolCall,
 };
 use harrier::{
     book::{Book, MarketRef},
     chain::Head,
-    devnet::{Devnet, DevnetConfig, MarketFacts, Person, SLOT_SECONDS, Seed},
-    fork::{ChainRules, Fork, ForkOptions, Hardfork, Layer, ReadSet, SimTx, TargetBlock, TxOutcome, TxStatus, View},
+    devnet::{Devnet, DevnetConfig, MarketFacts, Person, Seed},
+    fork::{Fork, Layer, ReadSet, SimTx, TargetBlock, TxOutcome, TxStatus, View},
     plan::MarketId,
     protocols::{
         MarketReading, Protocol,
@@ -102,9 +102,7 @@ impl World {
 
     /// A fork of a devnet at its newest block.
     pub(crate) fn on(devnet: Devnet) -> Self {
-        let provider = ProviderBuilder::new().disable_recommended_fillers().network::<AnyNetwork>();
-        let provider = provider.connect_http(devnet.http_url().parse().unwrap()).erased();
-        let fork = Fork::start(&provider, devnet.head(), ForkOptions::default()).unwrap();
+        let fork = fork_of(&devnet);
         let morpho = Morpho::new(Self::setup(&devnet));
         Self { devnet, fork, morpho: Arc::new(morpho), slots: Slots::new(Flavor::MorphoBlue) }
     }
@@ -117,13 +115,9 @@ impl World {
         self.fork.view()
     }
 
-    pub(crate) fn rules(&self) -> ChainRules {
-        ChainRules::fixed(self.devnet.chain_id(), SLOT_SECONDS, Hardfork::Osaka)
-    }
-
     /// The block after the fork's head.
     pub(crate) fn block(&self) -> TargetBlock {
-        TargetBlock::after(&self.fork.head(), &self.rules())
+        block_after(&self.devnet, &self.fork.head())
     }
 
     /// The same, `seconds` later.

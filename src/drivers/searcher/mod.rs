@@ -8,6 +8,7 @@
 
 mod event;
 mod heads;
+mod keeper;
 mod sink;
 mod triggers;
 
@@ -331,31 +332,6 @@ impl<S: Sink> Searcher<S> {
             Some(outcome) => self.finish(&front.txs, outcome).await,
             None => Ok(Ran::Cancelled),
         }
-    }
-
-    /// What a keeper could do at a head of which the sink has taken what earns.
-    async fn keep(&mut self, head: Arc<Outcome>, heads: &mut HeadStream) -> Result<(), SearchError> {
-        if !self.has_keeper() {
-            return Ok(());
-        }
-        let cancel = Cancel::default();
-        let job = self.session.chores(head, self.sink.ready(), cancel.clone());
-        match self.unless_overtaken(job, &cancel, heads).await? {
-            Some(chores) => self.kept(chores).await,
-            None => Ok(()),
-        }
-    }
-
-    fn has_keeper(&self) -> bool {
-        self.session.keepers().next().is_some()
-    }
-
-    /// Takes what a keeper could do, where there is anything to say.
-    async fn kept(&mut self, chores: Result<Outcome, EngineError>) -> Result<(), SearchError> {
-        if !chores.as_ref().is_ok_and(|chores| chores.opportunities.is_empty() && chores.refusals.is_empty()) {
-            self.finish(&[], chores).await?;
-        }
-        Ok(())
     }
 
     /// Waits for an engine run; a newer head cancels it and is stashed, and there is nothing.

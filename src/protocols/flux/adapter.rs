@@ -8,8 +8,8 @@
 
 use super::{
     discovery::{FluxDiscoverer, told_by},
-    interface::{self, ACTIONS, POSITION_UPDATED, Verdict},
-    maths::{Loan, health, seconds_to_one},
+    interface::{self, ACTIONS, POSITION_UPDATED},
+    maths::health,
     position::{additional_of, position},
     reading::{self, Asker, FluxMarket, dollars, manager_of, refused},
     setup::{FluxSetup, market_of, vault_of},
@@ -68,12 +68,15 @@ impl Flux {
             Sizes::Fixed(vec![whole])
         };
         // Without a margin nothing is gained below health 1, and what another rule gains there nobody knows.
-        let has_leap = verdict.value_usd >= debt_usd && market.figures.is_some_and(|figures| !figures.margin.is_zero());
-        let leap = if has_leap {
-            let prices = position.prices_at_one(asker, market, &verdict, debt_usd)?;
-            Some(Leap { timestamp: self.turns_at(asker, market, manager, &verdict)?, prices })
-        } else {
-            None
+        let gaining = market.figures.filter(|figures| verdict.value_usd >= debt_usd && !figures.margin.is_zero());
+        let leap = match gaining {
+            None => None,
+            Some(figures) => {
+                // A vault that does not tell its loans does not tell when one turns.
+                let loan = reading::known(asker.loan(market.vault, manager))?;
+                let second = loan.map(|loan| reading::outgrows(&loan, figures.yearly_rate, verdict.value_usd, &market.base)).transpose()?;
+                Some(Leap { timestamp: second.flatten(), prices: position.prices_at_one(asker, market, &verdict, debt_usd)? })
+            }
         };
         let collateral_token = position.main_token(asker, market)?;
         Ok(Opportunity {
@@ -100,7 +103,7 @@ impl Flux {
 
     /// What the keeper may do to a manager, if the strategy says that it may be done. One that does not tell never says so.
     fn deleveraging(&self, asker: &mut Asker<'_>, market: &FluxMarket, manager: Address) -> Result<Option<Chore>, Stop> {
-        let repay = reading::told(asker.deleveraging(market.parts.strategy, market.vault, manager))?.unwrap_or_default();
+        let repay = reading::known(asker.deleveraging(market.parts.strategy, market.vault, manager))?.unwrap_or_default();
         if repay.is_zero() {
             return Ok(None);
         }
@@ -121,18 +124,6 @@ impl Flux {
         };
         let behind = vec![self.liquidation(market, manager)];
         Ok(Some(Chore { opportunity, behind, steps: vec![interface::deleverage(market.vault, manager)] }))
-    }
-
-    /// The second in which interest alone brings health below one; none where it never does or the vault does not tell.
-    fn turns_at(&self, asker: &mut Asker<'_>, market: &FluxMarket, manager: Address, verdict: &Verdict) -> Result<Option<u64>, Stop> {
-        let (loan, rate) = match (asker.loan(market.vault, manager), asker.yearly_rate(market.parts.strategy)) {
-            (Ok(loan), Ok(rate)) => (loan, rate),
-            (Err(stop @ Stop::Fork(_)), _) | (_, Err(stop @ Stop::Fork(_))) => return Err(stop),
-            _ => return Ok(None),
-        };
-        let stored = Loan { principal: loan.principal, interest: loan.interest };
-        let seconds = seconds_to_one(verdict.value_usd, &stored, rate, &market.base).map_err(refused)?;
-        Ok(seconds.map(|seconds| loan.since.saturating_add(seconds.saturating_to())))
     }
 
     fn terms_of(&self, asker: &mut Asker<'_>, market: &FluxMarket, opportunity: &Opportunity, size: Size) -> Result<Terms, Stop> {

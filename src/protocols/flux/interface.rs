@@ -213,13 +213,9 @@ impl Asker<'_> {
         Ok(Parts {
             asset,
             decimals: self.ask(asset, &abi::Token::decimalsCall {})?,
-            strategy: self.strategy(vault)?,
+            strategy: self.ask(vault, &abi::Vault::STRATEGYCall {})?,
             base_wrapper: self.ask(vault, &abi::Vault::baseAssetWrapperCall {})?,
         })
-    }
-
-    pub(super) fn strategy(&mut self, vault: Address) -> Result<Address, Stop> {
-        self.ask(vault, &abi::Vault::STRATEGYCall {})
     }
 
     pub(super) fn registry(&mut self, factory: Address) -> Result<Address, Stop> {
@@ -262,12 +258,8 @@ impl Asker<'_> {
         Ok(Figures {
             threshold: self.ask(strategy, &abi::Strategy::liquidationThresholdCall {})?,
             margin: self.ask(strategy, &abi::Strategy::liquidationProfitMarginCall {})?,
-            yearly_rate: self.yearly_rate(strategy)?,
+            yearly_rate: self.ask(strategy, &abi::Strategy::yearlyRateCall {})?,
         })
-    }
-
-    pub(super) fn yearly_rate(&mut self, strategy: Address) -> Result<U256, Stop> {
-        self.ask(strategy, &abi::Strategy::yearlyRateCall {})
     }
 
     pub(super) fn true_debt(&mut self, vault: Address, manager: Address) -> Result<U256, Stop> {

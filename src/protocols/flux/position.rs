@@ -10,7 +10,7 @@
 use super::{
     interface::{self, Nft, Verdict},
     maths::{Numeraire, Partial, price_at_one},
-    reading::{Asker, FluxMarket, dollars, refused, told},
+    reading::{Asker, FluxMarket, dollars, known, refused},
     setup::FluxSetup,
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(super) fn position(asker: &mut Asker<'_>, setup: &FluxSetup, market: &FluxMa
             continue;
         }
         // What lies there is a gift: one that can't be had is left, whatever the reason.
-        if let Some(gift) = told(gift(asker, setup, market, (*wrapper, &position)))?.flatten() {
+        if let Some(gift) = known(gift(asker, setup, market, (*wrapper, &position)))?.flatten() {
             position = gift;
         }
     }
@@ -142,7 +142,7 @@ impl Position {
         let mut main = (U256::ZERO, market.parts.asset);
         for (token, amount) in held {
             // A token that the registry has no price for is sold like the others.
-            let (Some(price), Some(decimals)) = (told(asker.price(market.registry, token))?, told(asker.decimals(token))?) else { continue };
+            let (Some(price), Some(decimals)) = (known(asker.price(market.registry, token))?, known(asker.decimals(token))?) else { continue };
             main = main.max((dollars(amount, price, decimals)?, token));
         }
         Ok(main.1)
@@ -153,7 +153,7 @@ impl Position {
         let mut prices = Vec::new();
         for (token, amount) in self.counted(market.parts.asset) {
             // A wrapper may have a source of its own for its value; then nobody knows what would have to happen.
-            let (Some(price), Some(decimals)) = (told(asker.price(market.registry, token))?, told(asker.decimals(token))?) else { continue };
+            let (Some(price), Some(decimals)) = (known(asker.price(market.registry, token))?, known(asker.decimals(token))?) else { continue };
             let others = verdict.value_usd.saturating_sub(dollars(amount, price, decimals)?);
             let Some(at_most) = price_at_one(amount, decimals, others, debt_usd).map_err(refused)? else { continue };
             let rise_per_unit = rise_per_unit(&market.base, amount, decimals).map_err(refused)?;

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    interface::{Figures, Parts, Verdict},
+    interface::{Figures, Parts, StoredLoan, Verdict},
     maths::{Loan, Numeraire, seconds_to_one, value},
     setup::{FluxSetup, vault_of},
 };
@@ -31,7 +31,7 @@ const NEAR_PERCENT: u64 = 2;
 /// Asks contracts on one overlay and keeps what their answers were read from.
 pub(super) struct Asker<'a> {
     view: &'a View,
-    pub(super) block: &'a TargetBlock,
+    block: &'a TargetBlock,
     pub(super) reads: ReadSet,
 }
 
@@ -107,17 +107,17 @@ pub(super) fn market(asker: &mut Asker<'_>, setup: &FluxSetup, id: MarketId) -> 
         registry,
         base: Numeraire { price, decimals: parts.decimals },
         cash: asker.cash(vault)?,
-        figures: told(asker.figures(parts.strategy))?,
+        figures: known(asker.figures(parts.strategy))?,
         is_standard: setup.standard_strategies.contains(&parts.strategy),
         is_registered: asker.executor_of(setup.factory, setup.executor)? == setup.executor,
-        keeper: if setup.keeper.is_some() { told(asker.adl_manager(vault))? } else { None },
+        keeper: if setup.keeper.is_some() { known(asker.adl_manager(vault))? } else { None },
         members,
         tokens,
     })
 }
 
 /// A value, or none where the contract does not tell it. A fork without an answer is no such case.
-pub(super) fn told<T>(answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
+pub(super) fn known<T>(answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(Stop::Skip(_)) => Ok(None),
@@ -127,29 +127,28 @@ pub(super) fn told<T>(answer: Result<T, Stop>) -> Result<Option<T>, Stop> {
 
 /// Those that the vault lists; a vault that keeps no list is known by its logs alone.
 fn members(asker: &mut Asker<'_>, vault: Address) -> Result<Vec<Address>, Stop> {
-    let Some(count) = told(asker.member_count(vault))? else { return Ok(Vec::new()) };
+    let Some(count) = known(asker.member_count(vault))? else { return Ok(Vec::new()) };
     (0..count).map(|index| asker.member(vault, index)).collect()
 }
 
 /// What may be received: venues are searched for these.
 fn tokens(asker: &mut Asker<'_>, setup: &FluxSetup, vault: Address, parts: &Parts, members: &[Address]) -> Result<BTreeSet<Address>, Stop> {
-    let mut tokens = BTreeSet::new();
-    let mut known = BTreeSet::new();
+    let mut wrappers: BTreeSet<Address> = setup.additional_wrappers.iter().copied().collect();
     for member in members {
-        let registered = told(asker.wrappers(vault, *member))?.unwrap_or_default();
-        for wrapper in registered.into_iter().chain(setup.additional_wrappers.iter().copied()) {
-            // One wrapper that can't be asked is no reason to know nothing of the others.
-            let Some(underlying) = told(asker.underlying(wrapper))? else { continue };
-            if !setup.position_managers.contains(&underlying) {
-                tokens.insert(underlying);
-                continue;
-            }
-            for (id, _) in told(asker.positions_in(wrapper, vault, *member))?.unwrap_or_default() {
-                if known.insert((wrapper, id))
-                    && let Some(nft) = told(asker.nft(underlying, id.into()))?
-                {
-                    tokens.extend([nft.token0, nft.token1]);
-                }
+        wrappers.extend(known(asker.wrappers(vault, *member))?.unwrap_or_default());
+    }
+    let mut tokens = BTreeSet::new();
+    for wrapper in wrappers {
+        // One wrapper that can't be asked is no reason to know nothing of the others.
+        let Some(underlying) = known(asker.underlying(wrapper))? else { continue };
+        if !setup.position_managers.contains(&underlying) {
+            tokens.insert(underlying);
+            continue;
+        }
+        for member in members {
+            for (id, _) in known(asker.positions_in(wrapper, vault, *member))?.unwrap_or_default() {
+                let nft = known(asker.nft(underlying, id.into()))?;
+                tokens.extend(nft.into_iter().flat_map(|nft| [nft.token0, nft.token1]));
             }
         }
     }
@@ -163,15 +162,14 @@ pub(super) fn target(asker: &mut Asker<'_>, setup: &FluxSetup, vault: Address, m
     if asker.true_debt(vault, manager)?.is_zero() {
         return Ok(TargetReading { key: OrderKey::Closed, debt: U256::ZERO, collateral: U256::ZERO });
     }
-    let strategy = asker.strategy(vault)?;
-    let verdict = asker.verdict(strategy, vault, manager)?;
     let parts = asker.parts(vault)?;
+    let verdict = asker.verdict(parts.strategy, vault, manager)?;
     let registry = asker.registry(setup.factory)?;
     let base = Numeraire { price: asker.price(registry, parts.asset)?, decimals: parts.decimals };
     let key = if base.debt_usd(verdict.true_debt).map_err(refused)? < setup.min_debt_usd {
         OrderKey::Dust
-    } else if setup.standard_strategies.contains(&strategy) {
-        asked_from(asker, vault, strategy, manager, (&verdict, &base))?
+    } else if setup.standard_strategies.contains(&parts.strategy) {
+        asked_from(asker, vault, parts.strategy, manager, (&verdict, &base))?
     } else {
         OrderKey::Unordered
     };
@@ -186,18 +184,25 @@ fn asked_from(asker: &mut Asker<'_>, vault: Address, strategy: Address, manager:
     let value_usd = asker.value_usd(vault, manager);
     let moves = asker.reads.reads_environment();
     asker.reads.extend(&outer);
-    let loan = asker.loan(vault, manager);
-    let (Some(value_usd), Some(loan), Some(figures)) = (told(value_usd)?, told(loan)?, told(asker.figures(strategy))?) else { return Ok(OrderKey::Unordered) };
+    let (Some(value_usd), Some(loan), Some(figures)) = (known(value_usd)?, known(asker.loan(vault, manager))?, known(asker.figures(strategy))?) else {
+        return Ok(OrderKey::Unordered);
+    };
     if moves || value_usd != verdict.value_usd {
         return Ok(OrderKey::Unordered);
     }
-    let near = || -> Result<Option<U256>, Panic> {
+    let near = || {
         let factor = mul_div_down(figures.threshold, U256::from(100 + NEAR_PERCENT), U256::from(100))?;
-        let boundary = mul_div_down(value_usd, WAD, factor.max(U256::ONE))?;
-        seconds_to_one(boundary, &Loan { principal: loan.principal, interest: loan.interest }, figures.yearly_rate, base)
+        mul_div_down(value_usd, WAD, factor.max(U256::ONE))
     };
-    let seconds = near().map_err(refused)?;
-    Ok(OrderKey::From(seconds.map_or(u64::MAX, |seconds| loan.since.saturating_add(seconds.saturating_to()))))
+    let second = outgrows(&loan, figures.yearly_rate, near().map_err(refused)?, base)?;
+    Ok(OrderKey::From(second.unwrap_or(u64::MAX)))
+}
+
+/// The second in which interest alone brings a loan above so many dollars; none where it never does.
+pub(super) fn outgrows(loan: &StoredLoan, yearly_rate: U256, value_usd: U256, base: &Numeraire) -> Result<Option<u64>, Stop> {
+    let stored = Loan { principal: loan.principal, interest: loan.interest };
+    let seconds = seconds_to_one(value_usd, &stored, yearly_rate, base).map_err(refused)?;
+    Ok(seconds.map(|seconds| loan.since.saturating_add(seconds.saturating_to())))
 }
 
 /// Arithmetic that ends where the contract's own would.

@@ -63,6 +63,7 @@ async fn one(name: &str, set: &mut Set) -> Seen {
         "fx-k" => ticks::merged(set).await,
         "fx-l" => ticks::time_alone(set).await,
         "fx-m" => ticks::half_left(set).await,
-        _ => ticks::filled_again(set).await,
+        "fx-n" => ticks::filled_again(set).await,
+        _ => Err(RehearsalError::Scene(format!("there is no scene {name}"))),
     }
 }
